@@ -1,0 +1,1 @@
+"""The edge: runs a quantized model on a device and remembers, provably, what it used."""
