@@ -1,0 +1,1 @@
+"""Turns quantities into money: plans, rating, invoices, ledger, collection."""

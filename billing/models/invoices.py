@@ -1,0 +1,128 @@
+"""Invoices: drafted, then frozen with a gapless number; the database refuses to change what was issued."""
+
+import pgtrigger
+from django.db import models
+
+from agents.models import Customer
+from billing.models.catalog import PlanVersion, RateCard
+from billing.models.subscriptions import BillingPeriod
+
+# Columns that may still move after finalization; everything else of an issued invoice is frozen.
+MOVING = ["status", "paid_at", "voided_at"]
+
+
+class InvoiceStatus(models.TextChoices):
+    """Stripe's five; see FORWARD in the trigger for the moves that exist."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+
+
+class InvoiceSequence(models.Model):
+    """The next number of a series; the row is locked while a number is taken, so that numbers have no gaps."""
+
+    prefix = models.CharField(max_length=16, unique=True)
+    next_number = models.PositiveBigIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}: {self.next_number} is next"
+
+
+class Invoice(models.Model):
+    """The claim for one billing period; both parties' texts are copied in, because it must never change."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
+    period = models.OneToOneField(BillingPeriod, on_delete=models.PROTECT, related_name="invoice")
+    version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="invoices")
+    status = models.CharField(max_length=16, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
+    number = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    currency = models.CharField(max_length=3)
+    total = models.DecimalField(max_digits=20, decimal_places=4)
+    fold = models.PositiveBigIntegerField(help_text="The usage fold that the quantities were read at.")
+    seller = models.TextField()
+    buyer = models.TextField()
+    created_at = models.DateTimeField()
+    issued_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+    digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 over the invoice's canonical content.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status"),
+            models.CheckConstraint(condition=models.Q(total__gte=0), name="invoice_total_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(status="draft", number__isnull=True, issued_at__isnull=True)
+                | (~models.Q(status="draft") & models.Q(number__isnull=False, issued_at__isnull=False)),
+                name="invoice_numbered_when_issued",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="paid") | models.Q(paid_at__isnull=False), name="invoice_paid_at"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="frozen_when_issued",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                condition=~pgtrigger.Q(old__status="draft"),
+                func=f"""
+                    IF TG_OP = 'UPDATE'
+                       AND to_jsonb(NEW) - ARRAY{MOVING} = to_jsonb(OLD) - ARRAY{MOVING}
+                       AND (OLD.status = NEW.status
+                            OR (OLD.status, NEW.status) IN (('open', 'paid'), ('open', 'void'),
+                                ('open', 'uncollectible'), ('uncollectible', 'paid'), ('uncollectible', 'void')))
+                    THEN
+                        RETURN NEW;
+                    END IF;
+                    RAISE EXCEPTION 'invoice % is issued and cannot change', OLD.number
+                        USING ERRCODE = 'integrity_constraint_violation';
+                """,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number or 'draft'} of customer {self.customer_id}"
+
+
+class InvoiceLine(models.Model):
+    """One charge: a quantity, the amount it came to, and how (`detail` holds the rows of its formula)."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveIntegerField()
+    rate_card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="lines")
+    description = models.CharField(max_length=250)
+    meter = models.SlugField(max_length=64, blank=True)
+    quantity = models.DecimalField(max_digits=38, decimal_places=12)
+    unit = models.CharField(max_length=40)
+    amount = models.DecimalField(max_digits=20, decimal_places=4)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    detail = models.JSONField(help_text="Rows of the formula: text, quantity, unit price and amount, as texts.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="frozen_with_its_invoice",
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                declare=[("invoice_status", "text"), ("touched", "bigint")],
+                func="""
+                    touched = CASE WHEN TG_OP = 'DELETE' THEN OLD.invoice_id ELSE NEW.invoice_id END;
+                    SELECT status INTO invoice_status FROM billing_invoice WHERE id = touched;
+                    IF invoice_status <> 'draft' THEN
+                        RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched, invoice_status
+                            USING ERRCODE = 'integrity_constraint_violation';
+                    END IF;
+                    RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+                """,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.position} of invoice {self.invoice_id}"

@@ -1,0 +1,146 @@
+"""Collection through Stripe: what we asked for, what we were told, what was paid."""
+
+import pgtrigger
+from django.db import models
+
+from agents.models import Customer
+from billing.models.invoices import Invoice
+
+
+class StripeCustomer(models.Model):
+    """Our customer's counterpart at Stripe."""
+
+    customer = models.OneToOneField(Customer, on_delete=models.PROTECT, related_name="stripe")
+    stripe_id = models.CharField(max_length=64, unique=True)
+    livemode = models.BooleanField()
+
+    def __str__(self) -> str:
+        return self.stripe_id
+
+
+class StripeInvoice(models.Model):
+    """Our invoice's counterpart at Stripe, as last read there; our invoice stays the truth."""
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="stripe")
+    stripe_id = models.CharField(max_length=64, unique=True)
+    livemode = models.BooleanField()
+    status = models.CharField(max_length=16)
+    hosted_url = models.URLField(max_length=500, blank=True)
+    pdf_url = models.URLField(max_length=500, blank=True)
+    read_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.stripe_id} ({self.status})"
+
+
+class Operation(models.TextChoices):
+    """The mutations we ask of Stripe."""
+
+    CREATE_CUSTOMER = "create_customer"
+    CREATE_INVOICE = "create_invoice"
+    ADD_LINES = "add_lines"
+    FINALIZE_INVOICE = "finalize_invoice"
+    SEND_INVOICE = "send_invoice"
+
+
+class OutboxState(models.TextChoices):
+    """What is known of a mutation; indeterminate means that Stripe may or may not have done it."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INDETERMINATE = "indeterminate"
+
+
+class OutboxMessage(models.Model):
+    """One mutation for Stripe, committed before it is sent; `key` is its idempotency key, made from our own row."""
+
+    key = models.CharField(max_length=120, unique=True)
+    operation = models.CharField(max_length=20, choices=Operation.choices)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="outbox")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="outbox", null=True, blank=True)
+    request = models.TextField(help_text="Canonical JSON of the parameters, fixed when the row is made.")
+    state = models.CharField(max_length=14, choices=OutboxState.choices, default=OutboxState.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    first_sent_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    response = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(operation__in=Operation.values), name="outbox_operation"),
+            models.CheckConstraint(condition=models.Q(state__in=OutboxState.values), name="outbox_state"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["not_before"],
+                condition=models.Q(state__in=["pending", "sent", "indeterminate"]),
+                name="outbox_unfinished",
+            )
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="request_fixed",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange("key", "operation", "customer", "invoice", "request"),
+                func="RAISE EXCEPTION 'outbox message % is fixed', OLD.key"
+                " USING ERRCODE = 'integrity_constraint_violation';",
+            ),
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.state})"
+
+
+class WebhookState(models.TextChoices):
+    """What became of an event that Stripe told us."""
+
+    RECEIVED = "received"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+class WebhookEvent(models.Model):
+    """One verified event from Stripe, kept before it is acted on; unique by Stripe's id."""
+
+    stripe_id = models.CharField(max_length=64, unique=True)
+    type = models.CharField(max_length=100)
+    livemode = models.BooleanField()
+    api_version = models.CharField(max_length=40, blank=True)
+    payload = models.JSONField()
+    received_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=WebhookState.choices, default=WebhookState.RECEIVED)
+    attempts = models.PositiveIntegerField(default=0)
+    applied_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(state__in=WebhookState.values), name="webhook_state")]
+
+    def __str__(self) -> str:
+        return f"{self.stripe_id} {self.type}"
+
+
+class Payment(models.Model):
+    """Money that arrived for an invoice, as Stripe reports it; append-only."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
+    stripe_id = models.CharField(max_length=64, unique=True)
+    amount = models.DecimalField(max_digits=20, decimal_places=4)
+    currency = models.CharField(max_length=3)
+    paid_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="payment_positive")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} for invoice {self.invoice_id}"

@@ -1,0 +1,18 @@
+"""The Celery application: tasks of each package, and when the recurring ones run."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("agentmeter")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.autodiscover_tasks(["billing.stripe"])
+app.conf.beat_schedule = {
+    "fold": {"task": "metering.tasks.fold", "schedule": 2.0},
+    "close-periods": {"task": "billing.tasks.close_periods", "schedule": 60.0},
+    "deliver-outbox": {"task": "billing.stripe.tasks.deliver_outbox", "schedule": 2.0},
+    "apply-webhooks": {"task": "billing.stripe.tasks.apply_webhooks", "schedule": 2.0},
+}

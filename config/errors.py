@@ -1,0 +1,94 @@
+"""The only table from domain errors to HTTP: a refusal is an RFC 9457 problem, a fault of ours a 503 with Retry-After."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+import agents.errors
+import metering.errors
+import runtime.wire
+
+log = structlog.get_logger(__name__)
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    agents.errors.InvalidKeyError: (401, "The key is not valid"),
+    agents.errors.MissingScopeError: (403, "The key may not do this"),
+    agents.errors.UnknownDeviceError: (403, "The device is not enrolled for this key"),
+    agents.errors.UnsupportedContentTypeError: (415, "The content type is not understood"),
+    agents.errors.RequestTooLargeError: (413, "The request is too large"),
+    agents.errors.MalformedRequestError: (400, "The request cannot be read"),
+    agents.errors.SequenceGapError: (409, "Events are missing before this batch"),
+    agents.errors.ForkedChainError: (409, "The device's chain does not continue what was received"),
+    agents.errors.RejectedEventError: (422, "The event was rejected"),
+    agents.errors.ConflictingEventError: (409, "The event conflicts with one already counted"),
+    runtime.wire.BadSignatureError: (403, "The signature does not fit the batch"),
+    runtime.wire.ChainMismatchError: (422, "The events do not fit the signed chain"),
+    runtime.wire.WireError: (400, "The batch header cannot be read"),
+    metering.errors.UnknownMeterError: (404, "There is no such meter"),
+    metering.errors.MeteringError: (400, "The question cannot be answered"),
+    drf.NotAuthenticated: (401, "A key is needed"),
+    drf.AuthenticationFailed: (401, "The key is not valid"),
+    drf.PermissionDenied: (403, "Not allowed"),
+    drf.NotFound: (404, "Not found"),
+    Http404: (404, "Not found"),
+    drf.MethodNotAllowed: (405, "Method not allowed"),
+    drf.ParseError: (400, "The request cannot be read"),
+    drf.UnsupportedMediaType: (415, "The content type is not understood"),
+    drf.ValidationError: (400, "The request is not valid"),
+}
+RETRY_SECONDS = 5
+
+
+def problem(error: Exception) -> HttpResponse:
+    """Return `error` as application/problem+json (RFC 9457), with `errors[].pointer` where the error names fields.
+
+    An error that is not in the table is a fault of ours: 503 with Retry-After, because senders drop data on a 500.
+    """
+    status, title = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (503, "Try again"))
+    ours = status == 503  # noqa: PLR2004
+    if ours:
+        log.error("fault", exc_info=error)
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    body["detail"] = "The service could not do this now; nothing was lost." if ours else _detail(error)
+    body |= getattr(error, "members", {})
+    answer = JsonResponse(body, status=status, content_type="application/problem+json")
+    if ours:
+        answer["Retry-After"] = str(RETRY_SECONDS)
+    if status == 401:  # noqa: PLR2004
+        answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _detail(error: Exception) -> str:
+    return str(error.detail) if isinstance(error, drf.APIException) else str(error)
+
+
+def answer_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """Answer an exception of a REST view; wired as DRF's exception handler."""
+    exception_handler(error, context)  # marks the transaction for rollback
+    return problem(error)
+
+
+class ProblemMiddleware:
+    """Answers an exception of a plain API view as a problem; pages for people keep Django's own error pages."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Turn an exception under /v1/ into a problem."""
+        if not request.path.startswith("/v1/"):
+            return None
+        return problem(error)
+
+
+__all__ = ["STATUS", "ProblemMiddleware", "answer_problem", "problem"]

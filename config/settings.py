@@ -1,0 +1,136 @@
+"""Settings of the service, each read once from the environment; the README lists them."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from config import env
+from config.services import Services
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+LOCAL_DIR = Path(env.text("AGENTMETER_LOCAL", str(BASE_DIR / ".local")))
+
+DEBUG = env.flag("AGENTMETER_DEBUG", default=False)
+SECRET_KEY = env.secret("AGENTMETER_SECRET_KEY", keep_in=LOCAL_DIR / "secret-key")
+ALLOWED_HOSTS = env.text("AGENTMETER_HOSTS", "127.0.0.1,localhost,[::1],testserver").split(",")
+PUBLIC_URL = env.text("AGENTMETER_URL", "http://127.0.0.1:8000")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "django_htmx",
+    "rest_framework",
+    "pgtrigger",
+    "metering.apps.MeteringConfig",
+    "agents.apps.AgentsConfig",
+    "billing.apps.BillingConfig",
+    "config.apps.ConfigConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.errors.ProblemMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Servers: the operator's own, or the embedded ones as last started (manage.py starts them; settings never do).
+_endpoints = Services(LOCAL_DIR / "services").endpoints()
+_database = urlsplit(_endpoints.database_url if _endpoints else "postgresql://agentmeter@127.0.0.1:1/agentmeter")
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _database.path.lstrip("/"),
+        "USER": unquote(_database.username or ""),
+        "PASSWORD": unquote(_database.password or ""),
+        "HOST": _database.hostname or "",
+        "PORT": str(_database.port or 5432),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "TEST": {"NAME": env.text("AGENTMETER_TEST_DATABASE", "test_agentmeter")},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CELERY_BROKER_URL = _endpoints.redis_url if _endpoints else "redis://127.0.0.1:1/0"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True  # a killed worker's task runs again; every task is safe to run twice
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static-collected"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+LOGIN_URL = "portal:login"
+LOGIN_REDIRECT_URL = "portal:overview"
+LOGOUT_REDIRECT_URL = "portal:login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["agents.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "config.errors.answer_problem",
+    "UNAUTHENTICATED_USER": None,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+
+# Stripe: without a key of the operator's own, the sandbox that `make demo` starts.
+STRIPE_API_KEY = env.text("STRIPE_API_KEY", "sk_test_sandbox")
+STRIPE_API_URL = env.text("STRIPE_API_URL", "")
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+
+# The seller printed on every invoice.
+SELLER_NAME = env.text("AGENTMETER_SELLER_NAME", "Agentmeter")
+SELLER_ADDRESS = env.text("AGENTMETER_SELLER_ADDRESS", "1 Meter Street\n10115 Berlin\nGermany")
+INVOICE_PREFIX = env.text("AGENTMETER_INVOICE_PREFIX", "AM")
+CLOSE_GRACE_HOURS = env.number("AGENTMETER_CLOSE_GRACE_HOURS", 2)
+
+UNFOLD = {"SITE_TITLE": "Agentmeter", "SITE_HEADER": "Agentmeter", "SITE_SYMBOL": "speed"}
