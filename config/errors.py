@@ -1,4 +1,4 @@
-"""The only table from domain errors to HTTP: a refusal is an RFC 9457 problem, a fault of ours a 503 with Retry-After."""
+"""The only table from domain errors to HTTP: a refusal is an RFC 9457 problem, our fault a 503 with Retry-After."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Devices that sign their usage, what was received of their chains, and the agents that run on them."""
+"""Devices that sign their usage, and the agents that run on them."""
 
 from django.db import models
 
@@ -23,27 +23,6 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} of customer {self.customer_id}"
-
-
-class DeviceRange(models.Model):
-    """A run of a device's chain that arrived in one signed batch; its head recognises a replay and exposes a fork."""
-
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="ranges")
-    epoch = models.PositiveIntegerField()
-    first = models.PositiveBigIntegerField()
-    last = models.PositiveBigIntegerField()
-    head = models.BinaryField(max_length=32)
-    received_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["device", "epoch", "first"], name="device_range_starts_once"),
-            models.UniqueConstraint(fields=["device", "epoch", "last"], name="device_range_ends_once"),
-            models.CheckConstraint(condition=models.Q(last__gte=models.F("first")), name="device_range_not_empty"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last} of device {self.device_id}, epoch {self.epoch}"
 
 
 class Agent(models.Model):

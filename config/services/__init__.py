@@ -32,11 +32,15 @@ class Endpoints:
 
 
 class Services:
-    """The embedded servers of one home folder; servers of the operator's own take precedence."""
+    """The embedded servers of one home folder; servers of the operator's own take precedence.
+
+    `started` says whether this object started any of them, and so whether it is its place to stop them.
+    """
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._users: int | None = None
+        self.started = False
 
     def start(self) -> Endpoints:
         """Start what is not running and not given by DATABASE_URL or REDIS_URL; returns where both answer.
@@ -49,6 +53,7 @@ class Services:
         chosen = place.find(self._home)
         with _locked(chosen.root / "starting"):
             self._join(chosen.root)
+            self.started |= not (postgres.runs(chosen) and redis.runs(chosen))
             return Endpoints(
                 database_url=given.database_url or postgres.start(chosen, database=DATABASE),
                 redis_url=given.redis_url or redis.start(chosen),

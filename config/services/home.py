@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from config.services import Endpoints, ServiceError, Services
@@ -9,6 +10,7 @@ from config.services import Endpoints, ServiceError, Services
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+@cache
 def services() -> Services:
     """Return the servers of this checkout's local folder (AGENTMETER_LOCAL, default `.local`)."""
     return Services(Path(os.environ.get("AGENTMETER_LOCAL") or CHECKOUT / ".local") / "services")

@@ -51,6 +51,11 @@ def url(place: Place, *, database: str) -> str:
     return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{database}"
 
 
+def runs(place: Place) -> bool:
+    """Say whether our server process lives."""
+    return process.recall(place.root / "postgres" / "server.json") is not None
+
+
 def stop(place: Place) -> bool:
     """Stop the server cleanly (a fast shutdown); False where none ran."""
     identity = process.recall(place.root / "postgres" / "server.json")

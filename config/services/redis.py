@@ -30,6 +30,11 @@ def url(place: Place) -> str:
     return f"redis://:{password}@127.0.0.1:{port}/0"
 
 
+def runs(place: Place) -> bool:
+    """Say whether our server process lives."""
+    return process.recall(place.root / "redis" / "server.json") is not None
+
+
 def stop(place: Place) -> bool:
     """Stop the server cleanly, its append-only file synced; False where none ran."""
     identity = process.recall(place.root / "redis" / "server.json")

@@ -1,0 +1,107 @@
+"""What one request of a sender does: parse, verify, record, and let the device's chain move on, in one transaction."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from agents import cloudevents, devices
+from agents.auth import Caller
+from agents.devices import Signature, SignedBatch
+from agents.errors import MalformedRequestError
+from agents.models import Agent
+from metering import ingest
+from metering.event import Malformed, UsageEvent, Verdict
+from metering.ingest import BatchEvidence, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What was recorded, and how far the device's chain is received; `device` is None for an unsigned request."""
+
+    recorded: Recorded
+    device: Mapping[str, int] | None
+
+
+def receive(
+    *, caller: Caller, body: bytes, content_type: str, signature: Signature | None, received_at: datetime
+) -> Received:
+    """Take in the events of one request for the caller's customer.
+
+    When this returns inside no outer transaction, what it accepted is committed. Raises RequestError, WireError or
+    DeviceChainError where the request as a whole is refused; then nothing of it is stored.
+    """
+    documents = cloudevents.decode(body=body, content_type=content_type)
+    submissions = [
+        cloudevents.parse(document=document, index=index, environment=caller.environment, received_at=received_at)
+        for index, document in enumerate(documents)
+    ]
+    digest = hashlib.sha256(body).digest()
+    if signature is None:
+        evidence = BatchEvidence(digest=digest, api_key_id=caller.key_id)
+        return Received(recorded=_record(caller, submissions, received_at, evidence), device=None)
+    signed = _verify(caller, signature, documents)
+    return _receive_signed(caller, submissions, signed, digest, received_at)
+
+
+def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> SignedBatch:
+    if not all(isinstance(document, dict) for document in documents):
+        raise MalformedRequestError("Every event of a signed batch is a JSON object.")
+    return devices.verify_batch(customer_id=caller.customer_id, signature=signature, events=documents)
+
+
+@transaction.atomic
+def _receive_signed(
+    caller: Caller,
+    submissions: list[UsageEvent | Malformed],
+    signed: SignedBatch,
+    digest: bytes,
+    received_at: datetime,
+) -> Received:
+    device = devices.lock_for(signed)
+    header = signed.header
+    evidence = BatchEvidence(
+        digest=digest,
+        api_key_id=caller.key_id,
+        device_id=device.pk,
+        epoch=header.epoch,
+        first_sequence=header.first,
+        last_sequence=header.last,
+        signature=signed.signature,
+        header=signed.header_bytes,
+    )
+    recorded = _record(caller, submissions, received_at, evidence)
+    # The chain's hash is only kept at its head; before it, an event that was never seen is another history.
+    for sequence, verdict in enumerate(recorded.verdicts, start=header.first):
+        if sequence <= device.last_sequence and verdict.verdict is Verdict.ACCEPTED:
+            devices.refuse_new_history(device=device, sequence=sequence)
+    reached = devices.advance(device=device, batch=signed, now=received_at)
+    return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached})
+
+
+@transaction.atomic
+def _record(
+    caller: Caller, submissions: list[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
+) -> Recorded:
+    recorded = ingest.record(
+        customer_id=caller.customer_id, submissions=submissions, received_at=received_at, evidence=evidence
+    )
+    _make_known(caller, submissions, received_at)
+    return recorded
+
+
+def _make_known(caller: Caller, submissions: list[UsageEvent | Malformed], now: datetime) -> None:
+    """Add the agents that were never seen before; the unique key decides, so two requests at once agree."""
+    subjects = sorted({event.subject[:128] for event in submissions if isinstance(event, UsageEvent) and event.subject})
+    known = set(Agent.objects.filter(customer_id=caller.customer_id, key__in=subjects).values_list("key", flat=True))
+    Agent.objects.bulk_create(
+        [
+            Agent(customer_id=caller.customer_id, key=subject, name=subject, first_seen_at=now)
+            for subject in subjects
+            if subject not in known
+        ],
+        ignore_conflicts=True,
+    )

@@ -1,0 +1,1 @@
+"""The demonstration: four customers, four plan kinds, real agents, from the device to a paid invoice."""

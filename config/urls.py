@@ -1,0 +1,26 @@
+"""Addresses: the API under /v1/, Stripe's webhooks, the portal, the admin."""
+
+from django.contrib import admin
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """Answer 200 while the database answers; load balancers and the demo wait for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="portal:overview")),
+    path("healthz", healthz),
+    path("v1/", include("agents.api.urls")),
+    path("v1/", include("metering.api.urls")),
+    path("v1/", include("billing.api.urls")),
+    path("webhooks/", include("billing.stripe.urls")),
+    path("portal/", include("billing.portal.urls")),
+    path("admin/", admin.site.urls),
+]
