@@ -7,12 +7,26 @@ from agents.models import Customer
 from billing.models.invoices import Invoice
 
 
+def _counterpart_fixed(*columns: str) -> pgtrigger.Trigger:
+    """The trigger that keeps what a request to Stripe is completed with: the same message is the same bytes for ever."""
+    return pgtrigger.Trigger(
+        name="counterpart_fixed",
+        operation=pgtrigger.Update,
+        when=pgtrigger.Before,
+        condition=pgtrigger.AnyChange(*columns),
+        func="RAISE EXCEPTION 'the Stripe id % is fixed', OLD.stripe_id USING ERRCODE = 'integrity_constraint_violation';",
+    )
+
+
 class StripeCustomer(models.Model):
     """Our customer's counterpart at Stripe."""
 
     customer = models.OneToOneField(Customer, on_delete=models.PROTECT, related_name="stripe")
     stripe_id = models.CharField(max_length=64, unique=True)
     livemode = models.BooleanField()
+
+    class Meta:
+        triggers = [_counterpart_fixed("customer", "stripe_id", "livemode")]
 
     def __str__(self) -> str:
         return self.stripe_id
@@ -28,6 +42,9 @@ class StripeInvoice(models.Model):
     hosted_url = models.URLField(max_length=500, blank=True)
     pdf_url = models.URLField(max_length=500, blank=True)
     read_at = models.DateTimeField()
+
+    class Meta:
+        triggers = [_counterpart_fixed("invoice", "stripe_id", "livemode")]
 
     def __str__(self) -> str:
         return f"{self.stripe_id} ({self.status})"
@@ -117,6 +134,7 @@ class WebhookEvent(models.Model):
     api_version = models.CharField(max_length=40, blank=True)
     payload = models.JSONField()
     received_at = models.DateTimeField()
+    not_before = models.DateTimeField(help_text="When it is applied next; later after each failed attempt.")
     state = models.CharField(max_length=10, choices=WebhookState.choices, default=WebhookState.RECEIVED)
     attempts = models.PositiveIntegerField(default=0)
     applied_at = models.DateTimeField(null=True, blank=True)
@@ -124,6 +142,11 @@ class WebhookEvent(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(state__in=WebhookState.values), name="webhook_state")]
+        indexes = [
+            models.Index(
+                fields=["not_before"], condition=models.Q(state__in=["received", "failed"]), name="webhook_unapplied"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.stripe_id} {self.type}"
