@@ -8,13 +8,14 @@ from billing.models.invoices import Invoice
 
 
 def _counterpart_fixed(*columns: str) -> pgtrigger.Trigger:
-    """The trigger that keeps what a request to Stripe is completed with: the same message is the same bytes for ever."""
+    """The trigger that keeps the id which completes a request, so that a message sent again is the same bytes."""
     return pgtrigger.Trigger(
         name="counterpart_fixed",
         operation=pgtrigger.Update,
         when=pgtrigger.Before,
         condition=pgtrigger.AnyChange(*columns),
-        func="RAISE EXCEPTION 'the Stripe id % is fixed', OLD.stripe_id USING ERRCODE = 'integrity_constraint_violation';",
+        func="RAISE EXCEPTION 'the Stripe id % is fixed', OLD.stripe_id"
+        " USING ERRCODE = 'integrity_constraint_violation';",
     )
 
 
