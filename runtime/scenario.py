@@ -137,7 +137,7 @@ def draw(chance: random.Random) -> Script:
         relief=chance.randint(15, 50),
         drain=chance.randint(250, 900),
         charge=chance.randint(10, 40),
-        link_returns=chance.choice((2, 2, 3, 4, None)),
+        link_returns=chance.choice((2, 3, 4, None)),
         withdrawn=chance.choice((2, 3)) if chance.random() < 0.25 else None,  # noqa: PLR2004 - one in four
     )
 
@@ -163,6 +163,6 @@ def _draw_start(chance: random.Random) -> Situation:
 
 
 def _draw_lines(chance: random.Random) -> tuple[str, ...]:
-    """Return what the operator says turn by turn; one incident in seven begins with an alarm, some of them stay."""
-    alarms = chance.choice((1, 1, 2)) if chance.random() < 1 / 7 else 0
+    """Return what the operator says turn by turn; one incident in five begins with an alarm, half of them last."""
+    alarms = chance.choice((0, 0, 0, 0, 0, 0, 0, 0, 1, 2))
     return tuple(chance.choice(ALARMS if turn < alarms else SMALL_TALK) for turn in range(MOST_TURNS))

@@ -54,7 +54,7 @@ class Spool:
         """
         self._source = source_of(device=device)
         with ExitStack() as undo:
-            lock = undo.enter_context(take_lock(path, role))
+            undo.enter_context(take_lock(path, role))
             self._database = Database(path=path, max_bytes=max_bytes)
             undo.callback(self._database.close)
             owner = self._database.begin_chain(device=device, epoch=epoch)

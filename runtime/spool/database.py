@@ -66,15 +66,16 @@ class Database:
     @contextmanager
     def transaction(self, *, kind: str = "IMMEDIATE") -> Iterator[None]:
         """Commit what is done inside, durably, or nothing of it."""
-        self.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            # A full disk has already rolled back; rolling back twice would hide why.
-            if self._connection.in_transaction:
-                self.execute("ROLLBACK")
-            raise
+        with _translated():
+            self.execute(f"BEGIN {kind}")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                # A full disk has already rolled back; rolling back twice would hide why.
+                if self._connection.in_transaction:
+                    self.execute("ROLLBACK")
+                raise
 
     def free_bytes(self) -> int:
         """Return how much more the file may hold."""
