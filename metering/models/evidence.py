@@ -1,0 +1,154 @@
+"""What was received: batches, events, the keys that count each once, and the evidence of what was refused."""
+
+import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import Q
+
+from metering.event import Reason, Verdict
+
+
+class Environment(models.TextChoices):
+    """Where the usage happened; test usage is never billed."""
+
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+class RefusalVerdict(models.TextChoices):
+    """The verdicts that refuse."""
+
+    CONFLICT = Verdict.CONFLICT.value
+    REJECTED = Verdict.REJECTED.value
+
+
+class RefusalReason(models.TextChoices):
+    """The reasons, as the column holds them."""
+
+    MALFORMED = Reason.MALFORMED.value
+    FUTURE_TIME = Reason.FUTURE_TIME.value
+    BAD_ENVIRONMENT = Reason.BAD_ENVIRONMENT.value
+    BAD_CHARACTER = Reason.BAD_CHARACTER.value
+    BAD_IDENTITY = Reason.BAD_IDENTITY.value
+    BAD_VALUE = Reason.BAD_VALUE.value
+    BAD_DIMENSION = Reason.BAD_DIMENSION.value
+    ID_REUSED = Reason.ID_REUSED.value
+    UNIT_COUNTED = Reason.UNIT_COUNTED.value
+
+
+class Batch(models.Model):
+    """One accepted request: who sent it, when, and from a device the signature over its place in the chain."""
+
+    customer_id = models.BigIntegerField()
+    received_at = models.DateTimeField()
+    digest = models.BinaryField(help_text="SHA-256 of the body.")
+    event_count = models.PositiveIntegerField(help_text="How many of its events were accepted.")
+    api_key_id = models.BigIntegerField(null=True)
+    device_id = models.BigIntegerField(null=True)
+    epoch = models.BigIntegerField(null=True)
+    first_sequence = models.BigIntegerField(null=True)
+    last_sequence = models.BigIntegerField(null=True)
+    signature = models.TextField(blank=True)
+    header = models.BinaryField(null=True, help_text="The signed bytes.")
+    fold = models.ForeignKey(
+        "metering.Fold", null=True, on_delete=models.PROTECT, help_text="The fold that counted it; null while it waits."
+    )
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [
+            models.Index(name="batch_waiting", fields=["id"], condition=Q(fold__isnull=True)),
+            models.Index(name="batch_of_device", fields=["device_id", "epoch", "first_sequence"]),
+        ]
+        constraints = [
+            models.CheckConstraint(name="batch_accepted_something", condition=Q(event_count__gt=0)),
+            models.CheckConstraint(
+                name="batch_sequences_in_order",
+                condition=Q(first_sequence__isnull=True) | Q(last_sequence__gte=models.F("first_sequence")),
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="content_stands", operation=pgtrigger.Update, condition=pgtrigger.AnyChange(exclude=["fold"])
+            ),
+            pgtrigger.Protect(
+                name="folded_once", operation=pgtrigger.Update, condition=pgtrigger.Q(old__fold__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk}"
+
+
+class EventKey(models.Model):
+    """A key that has been counted: of an event (customer, source, id), or of the unit that it counts. Kept for ever."""
+
+    pk = models.CompositePrimaryKey("customer_id", "key")
+    customer_id = models.BigIntegerField()
+    key = models.UUIDField()
+    batch_id = models.BigIntegerField()
+    digest = models.BinaryField(help_text="SHA-256 of the canonical content of the event that holds the key.")
+
+    class Meta:
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}/{self.key}"
+
+
+class Event(models.Model):
+    """One accepted usage event, as received. `time` is when it was used, `received_at` when it was committed here."""
+
+    key = models.UUIDField(primary_key=True)
+    customer_id = models.BigIntegerField()
+    # No constraint in the database: its check costs more per event than the insert, the batch is written in the same
+    # transaction, and no batch may ever be deleted.
+    batch = models.ForeignKey(Batch, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    received_at = models.DateTimeField()
+    time = models.DateTimeField()
+    type = models.TextField()
+    source = models.TextField()
+    subject = models.TextField()
+    event_id = models.TextField()
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    data = models.JSONField()
+    sequence = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(name="event_of_customer", fields=["customer_id", "type", "time"]),
+            # Batches are numbered in the order of their inserts, so a fold finds theirs by ranges of pages.
+            BrinIndex(name="event_of_batch", fields=["batch"], pages_per_range=16, autosummarize=True),
+        ]
+        constraints = [
+            models.CheckConstraint(name="event_environment_is_known", condition=Q(environment__in=Environment.values)),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.event_id}"
+
+
+class Refusal(models.Model):
+    """Evidence of an event that was not counted. A repetition of the same refusal adds no row."""
+
+    customer_id = models.BigIntegerField()
+    received_at = models.DateTimeField()
+    source = models.TextField(null=True)  # noqa: DJ001 - null says that it could not be read
+    event_id = models.TextField(null=True)  # noqa: DJ001
+    verdict = models.CharField(max_length=10, choices=RefusalVerdict.choices)
+    reason = models.CharField(max_length=20, choices=RefusalReason.choices)
+    pointer = models.TextField(blank=True)
+    detail = models.TextField()
+    body = models.TextField(help_text="What was sent, cut to a bounded length.")
+    digest = models.BinaryField(help_text="SHA-256 of all that was sent.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="refusal_once", fields=["customer_id", "digest", "reason"]),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.detail}"

@@ -1,0 +1,149 @@
+"""What a meter makes of an event, without a database: which events it counts and what they must carry."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from metering.aggregation import Aggregation, Reading
+from metering.event import Problem, Reason, UsageEvent
+from metering.quantities import FRACTION_DIGITS, LEVEL_FRACTION_DIGITS, number_of, plain, product, text_of
+
+# Ten dimensions of this many bytes still fit into one entry of a btree (2,704 bytes), so no name can make a fold fail.
+DIMENSION_BYTES: Final = 128
+DIMENSION_COUNT: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on a field of an event's data; an absent field is not one of any values."""
+
+    field: str
+    values: tuple[str, ...]
+    excludes: bool = False
+
+    def admits(self, data: Mapping[str, Any]) -> bool:
+        """Whether an event with this data passes."""
+        return (text_of(data.get(self.field)) in self.values) is not self.excludes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an event may not come in, as told to the sender and as kept."""
+
+    reason: Reason
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A meter's definition as a value."""
+
+    key: str
+    name: str
+    unit: str
+    event_type: str
+    aggregation: Aggregation
+    value_field: str = ""
+    scale: Decimal = Decimal(1)
+    window_seconds: int = 3600
+    dimensions: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    id: int = 0  # of the stored meter; 0 before it is stored
+
+    @property
+    def uses_windows(self) -> bool:
+        """Whether hourly windows are enough to compute it."""
+        return self.aggregation.folds and (self.aggregation.key != "peak" or self.window_seconds % 3600 == 0)
+
+    def matches(self, event: UsageEvent) -> bool:
+        """Whether the meter counts this event."""
+        return event.type == self.event_type and all(one.admits(event.data) for one in self.filters)
+
+    def read(self, event: UsageEvent) -> Reading:
+        """Return what a matching event says. Raises ValueError where it does not carry an exact value."""
+        return Reading(
+            time=event.time, value=self.value(event.data.get(self.value_field)), source=event.source, id=event.id
+        )
+
+    def value(self, raw: object) -> Decimal | str:
+        """Return what the field `value_field` holds, scaled. Raises ValueError saying what is wrong with it."""
+        if not self.value_field:
+            return Decimal(1)
+        if not self.aggregation.is_numeric:
+            return _name_of(raw)
+        number = number_of(raw)
+        if number < 0 and not self.aggregation.allows_negative:
+            raise ValueError("must not be negative")
+        return self._scaled(number)
+
+    def _scaled(self, number: Decimal) -> Decimal:
+        scaled = plain(product(number, self.scale))
+        digits = LEVEL_FRACTION_DIGITS if self.aggregation.key == "level" else FRACTION_DIGITS
+        if -int(scaled.as_tuple().exponent) > digits:
+            raise ValueError(f"must have at most {digits} digits after the point once multiplied by {self.scale}")
+        return scaled
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRules:
+    """All that metering asks of the events of one type."""
+
+    identity: tuple[str, ...] = ()
+    meters: tuple[Rule, ...] = ()
+
+    def faults(self, event: UsageEvent) -> Iterator[Fault]:
+        """Yield what keeps `event` from being counted."""
+        for name in self.identity:
+            yield from _fault(event, name, Reason.BAD_IDENTITY, _name_of)
+        dimensions = list(self._dimension_faults(event))
+        yield from dimensions or self._value_faults(event)  # filters can only be judged once their fields are sound
+
+    def _dimension_faults(self, event: UsageEvent) -> Iterator[Fault]:
+        names = dict.fromkeys(name for meter in self.meters for name in _names_of(meter))
+        for name in names:
+            yield from _fault(event, name, Reason.BAD_DIMENSION, _dimension_of)
+
+    def _value_faults(self, event: UsageEvent) -> Iterator[Fault]:
+        for meter in self.meters:
+            if meter.value_field and meter.matches(event):
+                yield from _fault(event, meter.value_field, Reason.BAD_VALUE, meter.value)
+
+    def unit(self, event: UsageEvent) -> tuple[str, ...]:
+        """Return what identifies the billable unit, empty where the type has none."""
+        return tuple(_name_of(event.data.get(name)) for name in self.identity)
+
+
+NO_RULES: Final = TypeRules()
+
+
+def _names_of(meter: Rule) -> Sequence[str]:
+    return [*meter.dimensions, *(one.field for one in meter.filters)]
+
+
+def _fault(event: UsageEvent, name: str, reason: Reason, check: Callable[[object], object]) -> Iterator[Fault]:
+    try:
+        check(event.data.get(name))
+    except (ValueError, TypeError) as error:
+        yield Fault(reason, Problem(pointer_to(name), f"{name} {error}."))
+
+
+def pointer_to(*path: str) -> str:
+    """Return the JSON pointer (RFC 6901) to a field of an event's data."""
+    return "/data" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _name_of(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise ValueError("must be a text or a whole number")
+    return str(value)
+
+
+def _dimension_of(value: object) -> str | None:
+    try:
+        text = text_of(value)
+    except TypeError as error:
+        raise ValueError("must be text, a whole number, true, false or null") from error
+    if text is not None and len(text.encode()) > DIMENSION_BYTES:
+        raise ValueError(f"must have at most {DIMENSION_BYTES} bytes")
+    return text
