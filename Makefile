@@ -38,7 +38,7 @@ fmt: .venv/installed-dev  ## format the code
 	$(BIN)/ruff check --fix .
 
 test: check  ## all tests, lint, types, contracts
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 bench: .venv/installed-dev  ## measure, as ratios to an anchor of the same run
 	$(BIN)/python -m tests.bench

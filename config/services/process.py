@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pwd
 import socket
 import subprocess
@@ -29,10 +30,18 @@ class Identity:
         """Return the live process, or None where it has ended or its pid now belongs to another."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born_at) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            if process.status() == psutil.STATUS_ZOMBIE:
+                _reap(self.pid)
+                return None
+            return process if abs(process.create_time() - self.born_at) < 1 else None
         except psutil.NoSuchProcess:
             return None
-        return process if same else None
+
+
+def _reap(pid: int) -> None:
+    """Let an ended child of ours go; the child of another is that one's to reap."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def start(*, command: Sequence[str], log: Path, place: Place, environment: Mapping[str, str] | None = None) -> Identity:
