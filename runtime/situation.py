@@ -50,10 +50,24 @@ class Situation:
         return self.temperature >= HOTTEST
 
     @property
+    def is_weak(self) -> bool:
+        """Whether the battery is nearly empty."""
+        return self.battery < WEAKEST
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the machine has too much to do."""
+        return self.load >= BUSIEST
+
+    @property
+    def is_backlogged(self) -> bool:
+        """Whether too many messages wait."""
+        return self.queue >= LONGEST
+
+    @property
     def is_steady(self) -> bool:
         """Whether nothing is left to do."""
-        trouble = (self.is_dangerous, self.is_hot, self.battery < WEAKEST, self.load >= BUSIEST, self.queue >= LONGEST)
-        return not any(trouble)
+        return not any((self.is_dangerous, self.is_hot, self.is_weak, self.is_busy, self.is_backlogged))
 
     def prompt(self) -> str:
         """Return the prompt, ending where the model's decision begins."""
