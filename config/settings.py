@@ -95,7 +95,7 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static-collected"
+STATIC_ROOT = env.text("AGENTMETER_STATIC_ROOT", "") or None  # for collectstatic; without it files are found in place
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 

@@ -1,1 +1,1 @@
-"""Tests of agents."""
+"""Tests of those who act."""
