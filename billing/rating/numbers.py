@@ -1,0 +1,37 @@
+"""Exact decimal texts: how numbers of plans are read, and how fractions are shown."""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+from typing import Final
+
+DIGITS: Final = 12  # after the point: prices of a millionth of a cent exist, and the columns hold as many
+_PLAIN = re.compile(r"[0-9]{1,15}(\.([0-9]+))?\Z")
+
+
+def decimal_of(value: object, *, digits: int = DIGITS) -> Decimal:
+    """Read a decimal text that is not negative, of at most `digits` after the point.
+
+    Raises ValueError saying what is wrong: numbers are refused, because a float has lost its digits before it is seen.
+    """
+    plain = _PLAIN.match(value) if isinstance(value, str) else None
+    if plain is None or len(plain[2] or "") > digits:
+        raise ValueError(
+            f'must be a decimal in quotes, such as "0.25", of at most 15 digits before the point and {digits} after it,'
+            f" not {value!r}"
+        )
+    return Decimal(plain[0])
+
+
+def text_of(value: Fraction | Decimal) -> str:
+    """Return a number without an exponent or trailing zeros; one without an end is rounded to twelve digits."""
+    scaled = floor(abs(Fraction(value)) * 10**DIGITS + Fraction(1, 2))
+    whole, rest = divmod(scaled, 10**DIGITS)
+    sign = "-" if value < 0 and scaled else ""
+    return f"{sign}{whole}.{rest:0{DIGITS}}".rstrip("0").rstrip(".")
+
+
+def plain(value: Fraction | Decimal) -> Decimal:
+    """Return the number that `text_of` shows: for showing and storing, never for computing on."""
+    return Decimal(text_of(value))
