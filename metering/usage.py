@@ -14,13 +14,24 @@ from metering import meters as catalogue
 from metering import slices, tallies
 from metering.errors import InvalidQueryError, UnknownDimensionError, UnknownFoldError
 from metering.meters import MeterInfo
-from metering.models import Environment, Fold
+from metering.models import Batch, Environment, Fold
 from metering.quantities import plain
 from metering.rules import Rule
 from metering.slices import Slice, Span
 from metering.tallies import Group, Question, Tallies, Tally
 
-__all__ = ["MeterInfo", "Span", "Usage", "UsageRow", "catch_up", "latest_fold", "meters", "quantity", "read"]
+__all__ = [
+    "MeterInfo",
+    "Span",
+    "Usage",
+    "UsageRow",
+    "catch_up",
+    "has_unfolded",
+    "latest_fold",
+    "meters",
+    "quantity",
+    "read",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,11 @@ def meters() -> tuple[MeterInfo, ...]:
 def latest_fold() -> int:
     """Return the number of the newest fold; 0 before the first."""
     return int(Fold.objects.aggregate(newest=Max("number"))["newest"] or 0)
+
+
+def has_unfolded(*, customer_id: int) -> bool:
+    """Whether the customer has usage that was accepted but is in no quantity yet."""
+    return Batch.objects.filter(customer_id=customer_id, fold=None).exists()
 
 
 def catch_up(*, now: datetime) -> int:
