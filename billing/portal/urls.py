@@ -1,0 +1,23 @@
+"""Addresses of the portal, mounted under /portal/."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from billing.portal import views
+from billing.portal.policy import guard_page
+
+app_name = "portal"
+
+sign_in = LoginView.as_view(template_name="portal/login.html", redirect_authenticated_user=True)
+
+urlpatterns = [
+    path("sign-in/", guard_page(sign_in), name="login"),
+    path("sign-out/", guard_page(LogoutView.as_view()), name="logout"),
+    path("switch/", guard_page(views.switch), name="switch"),
+    path("", guard_page(views.overview), name="overview"),
+    path("usage/", guard_page(views.usage), name="usage"),
+    path("usage.csv", guard_page(views.usage_csv), name="usage-csv"),
+    path("invoices/", guard_page(views.invoices), name="invoices"),
+    path("invoices/<str:number>/", guard_page(views.invoice), name="invoice"),
+    path("invoices/<str:number>.csv", guard_page(views.invoice_csv), name="invoice-csv"),
+]
