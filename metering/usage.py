@@ -62,7 +62,7 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
     ends_at: datetime,
     group_by: Sequence[str] = (),
     filters: Mapping[str, Sequence[str]] | None = None,
-    window: Span | None = None,
+    window: Span | str | None = None,
     zone: str = "UTC",
     environment: str = Environment.PRODUCTION,
     as_of: int | None = None,
@@ -80,7 +80,7 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
         rule=rule,
         customer_id=customer_id,
         environment=environment,
-        slices=slices.cut(whole=whole, span=window, zone=_zone(zone)),
+        slices=slices.cut(whole=whole, span=_span(window), zone=_zone(zone)),
         group_by=tuple(group_by),
         filters=filters or {},
         as_of=as_of,
@@ -145,6 +145,13 @@ def _require_known(rule: Rule, group_by: Sequence[str], filters: Mapping[str, Se
             raise InvalidQueryError(f"filter[{name}]", "Give a list of at least one value.")
     if environment not in Environment.values:
         raise InvalidQueryError("environment", f"It is one of {', '.join(Environment.values)}.")
+
+
+def _span(name: str | None) -> Span | None:
+    try:
+        return None if name is None else Span(name)
+    except ValueError as error:
+        raise InvalidQueryError("window", f"It is one of {', '.join(Span)}.") from error
 
 
 def _zone(name: str) -> ZoneInfo:
