@@ -1,0 +1,1 @@
+"""Tests of metering, each file one part of its specification."""

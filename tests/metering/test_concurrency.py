@@ -1,0 +1,154 @@
+"""Many at once: each event is still accepted exactly once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from metering import fold, usage
+from metering.models import Batch, Event, EventKey, Fold, Window
+from tests.metering.factories import ACME, LATER, NOON, decision, fold_now, send, turn, verdicts
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def at_once(*actions):
+    """Run the actions in threads with connections of their own, started together."""
+    barrier = threading.Barrier(len(actions), timeout=20)
+
+    def run(action):
+        try:
+            barrier.wait()
+            return action()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, action) for action in actions]]
+
+
+def turns_counted():
+    return usage.quantity(customer_id=ACME, meter="turns", starts_at=NOON, ends_at=NOON + timedelta(hours=1))
+
+
+def test_identical_requests_at_once_accept_each_event_once():
+    events = [turn() for _ in range(50)]
+    replies = at_once(*[lambda: send(*events)] * 6)
+    counts = [reply.counts["accepted"] for reply in replies]
+    assert sorted(counts) == [0, 0, 0, 0, 0, 50]
+    assert all(reply.counts["accepted"] + reply.counts["duplicate"] == 50 for reply in replies)
+    assert (Event.objects.count(), EventKey.objects.count(), Batch.objects.count()) == (50, 100, 1)
+
+
+def test_overlapping_requests_in_opposite_orders_do_not_deadlock():
+    events = [turn() for _ in range(60)]
+    orders = [events[:40], events[::-1], events[20:], events[10:50][::-1]]
+    replies = at_once(*[lambda order=order: send(*order) for order in orders])
+    assert sum(reply.counts["accepted"] for reply in replies) == 60
+    assert sum(reply.counts["conflict"] for reply in replies) == 0
+
+
+def test_one_unit_under_many_ids_at_once_is_counted_once():
+    replies = at_once(*[lambda: send(decision("t", 1))] * 6)
+    assert sorted(verdicts(reply)[0] for reply in replies) == ["accepted"] + ["conflict"] * 5
+    assert Event.objects.count() == 1
+
+
+def test_a_request_that_fails_leaves_nothing():
+    def send_and_fail():
+        with transaction.atomic():
+            send(turn())
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        send_and_fail()
+    assert (Event.objects.count(), EventKey.objects.count(), Batch.objects.count()) == (0, 0, 0)
+
+
+def test_a_repetition_waits_for_a_request_that_has_not_ended_and_takes_over_where_it_failed():
+    event, entered, leave = turn(), threading.Event(), threading.Event()
+
+    def fail_slowly():
+        with transaction.atomic():
+            send(event)
+            entered.set()
+            leave.wait(20)
+            transaction.set_rollback(True)
+
+    def repeat():
+        entered.wait(20)
+        threading.Thread(target=_leave_when_waiting, args=(leave,)).start()
+        return verdicts(send(event))
+
+    assert at_once(fail_slowly, repeat)[1] == ["accepted"]
+    assert Event.objects.count() == 1
+
+
+def _leave_when_waiting(leave):
+    """Let the other go on once some session waits for it, which is what the test is about."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    try:
+        for _ in range(2000):
+            with connection.cursor() as cursor:
+                cursor.execute(waiting)
+                if cursor.fetchone()[0]:
+                    break
+    finally:
+        connection.close()
+        leave.set()
+
+
+def test_a_batch_that_commits_after_a_fold_began_later_ones_is_counted_exactly_once():
+    began, leave = threading.Event(), threading.Event()
+
+    def commit_late():
+        with transaction.atomic():
+            send(turn())
+            began.set()
+            leave.wait(20)
+
+    def fold_meanwhile():
+        began.wait(20)
+        try:
+            send(turn(), turn())
+            first = fold_now()
+            assert turns_counted() == 2
+            return first
+        finally:
+            leave.set()
+
+    _, first = at_once(commit_late, fold_meanwhile)
+    second = fold_now()
+    assert turns_counted() == 3
+    assert second > first
+    assert Batch.objects.order_by("id").values_list("fold_id", flat=True)[0] == second
+    assert fold.check() == []
+
+
+def test_folds_at_once_count_each_batch_once():
+    for _ in range(8):
+        send(turn())
+    at_once(*[fold_now] * 4)
+    assert turns_counted() == 8
+    assert sum(Fold.objects.values_list("batches", flat=True)) == 8
+    assert fold.check() == []
+
+
+def test_a_fold_that_crashes_leaves_nothing_and_the_next_counts_all(monkeypatch):
+    send(turn())
+    whole = fold._add
+
+    def crash(rule, batches):
+        whole(rule, batches)
+        if rule.key == "turns":
+            raise RuntimeError("power cut")
+
+    monkeypatch.setattr(fold, "_add", crash)
+    with pytest.raises(RuntimeError, match="power cut"):
+        fold.fold(now=LATER)
+    assert (Fold.objects.count(), Window.objects.count(), Batch.objects.filter(fold=None).count()) == (0, 0, 1)
+    monkeypatch.undo()
+    fold_now()
+    assert turns_counted() == 1
