@@ -16,7 +16,6 @@ BillingError
 ├── PeriodNotDueError               the period cannot be closed yet
 ├── UsageNotFoldedError             accepted usage is still on its way into the quantities
 ├── InvoiceError                    an invoice cannot do this
-│   ├── UnknownInvoiceError         the customer has no such invoice
 │   └── InvoiceStateError           the invoice is in the wrong state for it
 ├── PaymentConflictError            the same payment came with other facts
 └── LedgerError                     a booking is refused
@@ -96,10 +95,6 @@ class UsageNotFoldedError(BillingError):
 
 class InvoiceError(BillingError):
     """An invoice cannot do this."""
-
-
-class UnknownInvoiceError(InvoiceError):
-    """The customer has no invoice with this number."""
 
 
 class InvoiceStateError(InvoiceError):

@@ -115,14 +115,16 @@ class RateCard(models.Model):
                 name="frozen_with_its_version",
                 operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
-                declare=[("version_status", "text"), ("touched", "bigint")],
+                declare=[("touched", "record")],
+                # Old and new version, so that no card can be moved off a published one; locked against its publication.
                 func="""
-                    touched = CASE WHEN TG_OP = 'DELETE' THEN OLD.version_id ELSE NEW.version_id END;
-                    SELECT status INTO version_status FROM billing_planversion WHERE id = touched FOR SHARE;
-                    IF version_status <> 'draft' THEN
-                        RAISE EXCEPTION 'plan version % is %, its rate cards cannot change', touched, version_status
-                            USING ERRCODE = 'integrity_constraint_violation';
-                    END IF;
+                    FOR touched IN SELECT id, status FROM billing_planversion
+                                   WHERE id IN (OLD.version_id, NEW.version_id) FOR SHARE LOOP
+                        IF touched.status <> 'draft' THEN
+                            RAISE EXCEPTION 'version % is %, its rate cards cannot change', touched.id, touched.status
+                                USING ERRCODE = 'integrity_constraint_violation';
+                        END IF;
+                    END LOOP;
                     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
                 """,
             )

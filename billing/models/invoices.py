@@ -111,14 +111,16 @@ class InvoiceLine(models.Model):
                 name="frozen_with_its_invoice",
                 operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
-                declare=[("invoice_status", "text"), ("touched", "bigint")],
+                declare=[("touched", "record")],
+                # Old and new invoice, so that no line can be moved off an issued one; locked against its finalization.
                 func="""
-                    touched = CASE WHEN TG_OP = 'DELETE' THEN OLD.invoice_id ELSE NEW.invoice_id END;
-                    SELECT status INTO invoice_status FROM billing_invoice WHERE id = touched;
-                    IF invoice_status <> 'draft' THEN
-                        RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched, invoice_status
-                            USING ERRCODE = 'integrity_constraint_violation';
-                    END IF;
+                    FOR touched IN SELECT id, status FROM billing_invoice
+                                   WHERE id IN (OLD.invoice_id, NEW.invoice_id) FOR SHARE LOOP
+                        IF touched.status <> 'draft' THEN
+                            RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
+                                USING ERRCODE = 'integrity_constraint_violation';
+                        END IF;
+                    END LOOP;
                     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
                 """,
             )

@@ -33,7 +33,7 @@ def walk(price, quantity: int) -> Fraction:
     if isinstance(price, Unit):
         return sum((Fraction(price.amount) for _ in range(quantity)), Fraction(0))
     if isinstance(price, Package):
-        held = packages = 0
+        held, packages = Fraction(0), 0
         while held < quantity:
             held, packages = held + Fraction(price.size), packages + 1
         return packages * Fraction(price.amount)
@@ -68,8 +68,8 @@ def test_more_never_costs_less(price, one, more):
 @given(prices, quantities)
 def test_the_rows_of_the_formula_add_up_to_the_cost(price, quantity):
     rows = explain(price, quantity)
-    assert sum(row.amount for row in rows) == cost(price, quantity)
-    assert all(row.quantity * Fraction(row.unit_price) == row.amount for row in rows)
+    assert sum(row.amount or 0 for row in rows) == cost(price, quantity)
+    assert all(row.quantity * Fraction(row.unit_price or 0) == row.amount for row in rows)
 
 
 @given(prices)

@@ -1,0 +1,89 @@
+"""What the API says of invoices and plans: money and quantities as texts, times in UTC."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from billing.models import Invoice, InvoiceLine, PlanVersion, RateCard
+from billing.money import Money
+from billing.rating.numbers import text_of
+
+
+def summary_of(invoice: Invoice) -> dict[str, Any]:
+    """Return an issued invoice without its lines."""
+    return {
+        "number": invoice.number,
+        "status": invoice.status,
+        "currency": invoice.currency,
+        "total": _amount(invoice.total, invoice.currency),
+        "period": {"starts_at": _instant(invoice.period.starts_at), "ends_at": _instant(invoice.period.ends_at)},
+        "plan": {"key": invoice.version.plan.key, "version": invoice.version.number},
+        "issued_at": _instant(invoice.issued_at),
+        "due_at": _instant(invoice.due_at),
+        "paid_at": _instant(invoice.paid_at),
+    }
+
+
+def invoice_of(invoice: Invoice) -> dict[str, Any]:
+    """Return an issued invoice with its parties, lines, formulas and digest."""
+    lines = invoice.lines.select_related("rate_card").order_by("position")
+    return summary_of(invoice) | {
+        "seller": invoice.seller,
+        "buyer": invoice.buyer,
+        "fold": invoice.fold,
+        "digest": invoice.digest,
+        "lines": [_line_of(line, invoice.currency) for line in lines],
+    }
+
+
+def plan_of(version: PlanVersion) -> dict[str, Any]:
+    """Return a published plan version with its rate cards."""
+    return {
+        "key": version.plan.key,
+        "name": version.plan.name,
+        "description": version.plan.description,
+        "version": version.number,
+        "currency": version.currency,
+        "interval": version.interval,
+        "published_at": _instant(version.published_at),
+        "rate_cards": [_card_of(card) for card in sorted(version.rate_cards.all(), key=lambda card: card.position)],
+    }
+
+
+def _line_of(line: InvoiceLine, currency: str) -> dict[str, Any]:
+    return {
+        "position": line.position,
+        "rate_card": line.rate_card.key,
+        "description": line.description,
+        "meter": line.meter or None,
+        "quantity": text_of(line.quantity),
+        "unit": line.unit,
+        "amount": _amount(line.amount, currency),
+        "starts_at": _instant(line.starts_at),
+        "ends_at": _instant(line.ends_at),
+        "detail": line.detail,
+    }
+
+
+def _card_of(card: RateCard) -> dict[str, Any]:
+    return {
+        "key": card.key,
+        "name": card.name,
+        "meter": card.meter or None,
+        "filters": card.filters,
+        "unit": card.unit,
+        "divide_by": text_of(card.divide_by),
+        "per_period": card.per_period,
+        "rounding": card.rounding,
+        "allowance": text_of(card.allowance),
+        "price": card.price,
+        "prorated": card.prorated,
+    }
+
+
+def _amount(amount: Decimal, currency: str) -> str:
+    return f"{Money(amount, currency).amount:f}"
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()

@@ -1,0 +1,64 @@
+"""Invoices and plans over HTTP; the key of a request decides whose invoices it sees."""
+
+from django.db.models import QuerySet
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents.auth import Caller
+from agents.models.keys import Scope
+from billing.api import representations
+from billing.models import Invoice, PlanVersion
+from billing.models.catalog import VersionStatus
+from billing.models.invoices import InvoiceStatus
+
+
+class NewestFirst(CursorPagination):
+    """Pages by a cursor, so that an invoice issued meanwhile neither repeats nor hides another."""
+
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 100
+
+
+class InvoiceList(APIView):
+    """GET /v1/invoices: the caller's issued invoices."""
+
+    def get(self, request: Request) -> Response:
+        """Answer a page of invoices, newest first. Raises MissingScopeError."""
+        pages = NewestFirst()
+        page = pages.paginate_queryset(_issued_to(request), request, view=self) or []
+        return pages.get_paginated_response([representations.summary_of(invoice) for invoice in page])
+
+
+class InvoiceDetail(APIView):
+    """GET /v1/invoices/{number}: one invoice with its lines and formulas."""
+
+    def get(self, request: Request, number: str) -> Response:
+        """Answer an invoice of the caller. Raises MissingScopeError, NotFound."""
+        invoice = _issued_to(request).filter(number=number).first()
+        if invoice is None:
+            raise NotFound(f"There is no invoice {number}.")
+        return Response(representations.invoice_of(invoice))
+
+
+class PlanList(APIView):
+    """GET /v1/plans: what can be subscribed to."""
+
+    def get(self, request: Request) -> Response:
+        """Answer every published plan version, by plan and number."""
+        del request  # any key may see the prices
+        versions = PlanVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("plan")
+        ordered = versions.prefetch_related("rate_cards").order_by("plan__key", "number")
+        return Response({"results": [representations.plan_of(version) for version in ordered]})
+
+
+def _issued_to(request: Request) -> QuerySet[Invoice]:
+    caller = request.auth
+    assert isinstance(caller, Caller)  # noqa: S101 - the only authentication class that is configured
+    caller.require_scope(Scope.INVOICES_READ)
+    issued = Invoice.objects.filter(customer_id=caller.customer_id).exclude(status=InvoiceStatus.DRAFT)
+    return issued.select_related("period", "version__plan")

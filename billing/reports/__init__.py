@@ -1,0 +1,1 @@
+"""What finance takes out of billing as files."""
