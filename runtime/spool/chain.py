@@ -9,7 +9,7 @@ from typing import Self
 
 from runtime.errors import EventTooLargeError, SpoolCorruptError, SpoolFullError, SpoolMismatchError
 from runtime.spool.database import Database
-from runtime.spool.lock import Role, take_lock
+from runtime.spool.lock import Role, opening, take_lock
 from runtime.wire import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, BatchHeader, canonical, link_bytes, source_of
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024  # about 70,000 events
@@ -55,9 +55,10 @@ class Spool:
         self._source = source_of(device=device)
         with ExitStack() as undo:
             undo.enter_context(take_lock(path, role))
-            self._database = Database(path=path, max_bytes=max_bytes)
-            undo.callback(self._database.close)
-            owner = self._database.begin_chain(device=device, epoch=epoch)
+            with opening(path):
+                self._database = Database(path=path, max_bytes=max_bytes)
+                undo.callback(self._database.close)
+                owner = self._database.begin_chain(device=device, epoch=epoch)
             if owner != (device, epoch):
                 raise SpoolMismatchError(
                     f"the spool is {owner[0]}'s, epoch {owner[1]}; this is {device}, epoch {epoch}"
@@ -118,7 +119,9 @@ class Spool:
     def _read_run(self, *, first: int, previous: bytes, limit: int) -> tuple[list[bytes], bytes]:
         """Return bodies in sequence, as many as fit, with the hash after the last; checks every link."""
         rows = self._database.execute(
-            "SELECT sequence, body, hash FROM event WHERE sequence >= ? ORDER BY sequence LIMIT ?", (first, limit)
+            "SELECT sequence, CAST(body AS BLOB), CAST(hash AS BLOB) FROM event"
+            " WHERE sequence >= ? ORDER BY sequence LIMIT ?",
+            (first, limit),
         )
         bodies: list[bytes] = []
         head, size = previous, len("[]")
@@ -135,7 +138,7 @@ class Spool:
         return bodies, head
 
     def _hash_at(self, sequence: int) -> bytes:
-        row = self._database.execute("SELECT hash FROM event WHERE sequence = ?", (sequence,)).fetchone()
+        row = self._database.execute("SELECT CAST(hash AS BLOB) FROM event WHERE sequence = ?", (sequence,)).fetchone()
         if row is None:
             raise SpoolCorruptError(f"sequence {sequence}: the event is gone from the disk")
         return bytes(row[0])

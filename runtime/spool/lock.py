@@ -1,7 +1,8 @@
 """Who may do what with a spool: one process writes, one sends, any number reads."""
 
 import fcntl
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,3 +34,15 @@ def take_lock(path: Path, role: Role) -> AbstractContextManager[object]:
         file.close()
         raise SpoolLockedError(f"{path}: another process has it open to {role}") from error
     return file
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Let one process at a time open a spool, for SQLite does not wait where two turn a new file into WAL mode."""
+    try:
+        file = path.with_name(f"{path.name}.open.lock").open("ab")
+    except OSError as error:
+        raise SpoolError(f"{path}: {error.strerror or error}") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

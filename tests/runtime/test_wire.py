@@ -82,7 +82,7 @@ def test_what_has_no_canonical_form_is_refused_and_its_path_named(value, path):
 
 
 def test_a_value_nested_without_end_is_refused():
-    value: list = []
+    value: list[object] = []
     value.append(value)
 
     with pytest.raises(wire.CanonicalError, match="nested deeper"):
