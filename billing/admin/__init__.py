@@ -1,0 +1,19 @@
+"""The admin of billing: everything can be seen, nothing that was agreed, issued or booked can be changed."""
+
+from billing.admin.catalog import PlanAdmin, PlanVersionAdmin
+from billing.admin.invoices import InvoiceAdmin
+from billing.admin.ledger import LedgerTransactionAdmin
+from billing.admin.payments import OutboxMessageAdmin, PaymentAdmin, WebhookEventAdmin
+from billing.admin.subscriptions import BillingPeriodAdmin, SubscriptionAdmin
+
+__all__ = [
+    "BillingPeriodAdmin",
+    "InvoiceAdmin",
+    "LedgerTransactionAdmin",
+    "OutboxMessageAdmin",
+    "PaymentAdmin",
+    "PlanAdmin",
+    "PlanVersionAdmin",
+    "SubscriptionAdmin",
+    "WebhookEventAdmin",
+]
