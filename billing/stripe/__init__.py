@@ -1,0 +1,1 @@
+"""Speaks to Stripe, which collects what our own invoices say is owed."""
