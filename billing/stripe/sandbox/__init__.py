@@ -1,0 +1,1 @@
+"""A local, stateful stand-in for the Stripe endpoints that Agentmeter uses; see README.md."""
