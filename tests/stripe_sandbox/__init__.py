@@ -1,0 +1,1 @@
+"""The sandbox, driven by the unmodified SDK and by plain HTTP."""
