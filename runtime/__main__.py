@@ -11,7 +11,7 @@ from pathlib import Path
 from runtime import home
 from runtime.commands import init, send, status, work
 from runtime.errors import EdgeError
-from runtime.wire import MAX_BATCH_EVENTS, WireError
+from runtime.wire import DEVICE_KEY, MAX_BATCH_EVENTS, WireError
 
 _FAILED, _USAGE = 1, 2
 
@@ -107,7 +107,7 @@ def _batch_size(text: str) -> int:
 
 
 def _agent_key(text: str) -> str:
-    if not home.DEVICE_KEY.fullmatch(text):
+    if not DEVICE_KEY.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 100 letters, digits or ._~-")
     return text
 

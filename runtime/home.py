@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runtime.errors import HomeError, HomeExistsError, HomeMissingError
+from runtime.wire import DEVICE_KEY
 
 KEY_FILE = "device.key"
 DEVICE_FILE = "device.json"
@@ -18,7 +18,6 @@ FIRST_EPOCH = 1
 
 _SEED_BYTES = 32
 _OTHERS = 0o077
-DEVICE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,16 @@
 Imports nothing but the standard library and cryptography, so that both sides can share it.
 """
 
-from runtime.wire.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, BatchHeader, check_chain, genesis, link, link_bytes
+from runtime.wire.batch import (
+    DEVICE_KEY,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    BatchHeader,
+    check_chain,
+    genesis,
+    link,
+    link_bytes,
+)
 from runtime.wire.canonical import canonical
 from runtime.wire.errors import (
     BadHeaderError,
@@ -41,6 +50,7 @@ __all__ = [
     "BATCH_HEADER",
     "COMPUTE_USED",
     "DECISION_MADE",
+    "DEVICE_KEY",
     "DIMENSIONS",
     "EVENTS_PATH",
     "EVENT_TYPES",

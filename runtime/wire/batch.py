@@ -13,7 +13,7 @@ from runtime.wire.event import source_of
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 256 * 1024
 
-_DEVICE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}")
+DEVICE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LARGEST_INTEGER = 2**63 - 1
 
@@ -49,7 +49,7 @@ class BatchHeader:
     head: str
 
     def __post_init__(self) -> None:
-        _require_text(field="device", value=self.device, pattern=_DEVICE_KEY)
+        _require_text(field="device", value=self.device, pattern=DEVICE_KEY)
         _require_positive(field="epoch", value=self.epoch)
         _require_positive(field="first", value=self.first)
         _require_positive(field="last", value=self.last)

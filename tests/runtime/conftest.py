@@ -8,6 +8,9 @@ from runtime import model, wire
 from runtime.engine.llama import LlamaEngine
 from runtime.recorder import Dimensions, Recorder
 from runtime.spool import Role, Spool
+from runtime.transport import Transport
+from tests.runtime.delivery import KEY
+from tests.runtime.service import Service
 
 DEVICE = "press-7"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -33,6 +36,20 @@ def open_spool(tmp_path):
     yield open_in
     for spool in opened:
         spool.close()
+
+
+@pytest.fixture
+def service():
+    running = Service(public_key=KEY.public_key().public_bytes_raw(), device=DEVICE)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def transport(service):
+    opened = Transport(url=service.url, api_key="am_live_key")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -6,55 +6,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runtime import wire
 from runtime.errors import DeliveryGaveUpError, DeliveryRefusedError, SequenceGapError, SpoolCorruptError
 from runtime.patience import Patience
-from runtime.sender import deliver
 from runtime.spool import Role
 from runtime.transport import Transport
-from tests.runtime.conftest import DEVICE, make_events
-from tests.runtime.service import DROP, LOSE_ACK, Service
-
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-HTML = (200, {"Content-Type": "text/html"}, "<html>Welcome to the hotel</html>")
-
-
-@pytest.fixture
-def service():
-    running = Service(public_key=KEY.public_key().public_bytes_raw(), device=DEVICE)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def transport(service):
-    opened = Transport(url=service.url, api_key="am_live_key")
-    yield opened
-    opened.close()
-
-
-class Waits:
-    """Stands for sleeping: remembers how long."""
-
-    def __init__(self):
-        self.seconds = []
-
-    def __call__(self, seconds):
-        self.seconds.append(seconds)
-
-
-def patience(attempts=8, waits=None, **given):
-    return Patience(attempts=attempts, sleep=waits or Waits(), **given)
-
-
-def send(spool, transport, **given):
-    return deliver(spool=spool, private_key=KEY, transport=transport, **({"patience": patience()} | given))
-
-
-def problem(status, *, headers=None, **body):
-    return (status, {"Content-Type": "application/problem+json"} | (headers or {}), json.dumps(body))
+from tests.runtime.conftest import make_events
+from tests.runtime.delivery import HTML, Waits, patience, problem, send
+from tests.runtime.service import DROP, LOSE_ACK
 
 
 def test_everything_is_delivered_signed_and_chained_and_leaves_the_spool(open_spool, service, transport):
@@ -182,57 +142,6 @@ def test_too_long_a_wait_ends_patience_and_says_how_long(open_spool, service, tr
         send(spool, transport)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 415, 422])
-def test_a_refusal_stops_says_why_and_keeps_everything(open_spool, service, transport, status):
-    spool = open_spool()
-    spool.append(make_events(3))
-    service.faults.append(problem(status, title="No", detail="the reason"))
-
-    with pytest.raises(DeliveryRefusedError, match=f"{status}: No the reason"):
-        send(spool, transport)
-    assert len(service.headers_seen) == 1
-    assert spool.status().unsent == 3
-
-
-def test_a_refused_key_says_what_to_check(open_spool, service, transport):
-    spool = open_spool()
-    spool.append(make_events(1))
-    service.faults.append(problem(401, title="Unknown key"))
-
-    with pytest.raises(DeliveryRefusedError, match="check the API key"):
-        send(spool, transport)
-
-
-def test_a_redirect_is_not_followed_and_says_where_it_leads(open_spool, service, transport):
-    spool = open_spool()
-    spool.append(make_events(1))
-    service.faults.append((301, {"Location": "https://elsewhere.example/"}, ""))
-
-    with pytest.raises(DeliveryRefusedError, match=r"redirects to https://elsewhere\.example/"):
-        send(spool, transport)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        HTML,
-        (200, {}, "[]"),
-        problem(200, device={"epoch": 2, "sequence": 3}, accepted=3, duplicate=0, conflict=0, rejected=0),
-        problem(200, device={"epoch": 1, "sequence": 2}, accepted=3, duplicate=0, conflict=0, rejected=0),
-        problem(200, device={"epoch": 1, "sequence": 3}, accepted="3", duplicate=0, conflict=0, rejected=0),
-        problem(200, device={"epoch": 1, "sequence": 3}),
-    ],
-)
-def test_a_200_that_does_not_say_committed_is_not_believed(open_spool, service, transport, answer):
-    spool = open_spool()
-    spool.append(make_events(3))
-    service.faults.append(answer)
-
-    with pytest.raises(DeliveryGaveUpError, match="200, but"):
-        send(spool, transport, patience=patience(attempts=1))
-    assert spool.status().unsent == 3
-
-
 def test_a_service_that_expects_a_later_event_gets_it(open_spool, service, transport):
     spool = open_spool()
     spool.append(make_events(5))
@@ -308,9 +217,3 @@ def test_nobody_listening_is_reported_after_the_last_attempt(open_spool, service
     with pytest.raises(DeliveryGaveUpError, match="ConnectionError"):
         send(spool, silent, patience=patience(attempts=2))
     silent.close()
-
-
-@pytest.mark.parametrize(("url", "key"), [("ftp://x", "k"), ("", "k"), ("http://x", " "), ("http://x", "schlüssel")])
-def test_an_address_or_a_key_that_cannot_work_is_refused_at_once(url, key):
-    with pytest.raises(ValueError, match=r"^(url|key):"):
-        Transport(url=url, api_key=key)
