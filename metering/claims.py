@@ -82,7 +82,7 @@ def _missed(contenders: Iterable[Claim], taken: Set[UUID]) -> list[UUID]:
 
 def _take(customer_id: int, batch_id: int, contenders: Iterable[Claim]) -> set[UUID]:
     """Insert the keys of all contenders and return those that were free."""
-    rows = sorted((key, one.digest) for one in contenders for key in one.keys)
+    rows = sorted(((key, one.digest) for one in contenders for key in one.keys), key=lambda row: row[0].int)
     if not rows:
         return set()
     keys, digests = zip(*rows, strict=True)

@@ -17,17 +17,20 @@ from metering.event import EventVerdict, Malformed, Problem, Reason, UsageEvent,
 from metering.models import Batch, Environment
 from metering.refusals import Refused
 from metering.rules import NO_RULES, Fault, TypeRules, pointer_to
-from metering.texts import encode_data, find_nul
+from metering.texts import encode_all, find_nul
 
 # How far a device's clock may run ahead of ours before its events are refused.
 MAX_AHEAD: Final = timedelta(minutes=5)
+_ENVIRONMENTS: Final = frozenset(Environment.values)
 
 _NEXT_BATCH: Final = "SELECT nextval(pg_get_serial_sequence('metering_batch', 'id'))"
 _INSERT_EVENTS: Final = """
 INSERT INTO metering_event
     (customer_id, batch_id, received_at, key, time, type, source, subject, event_id, environment, data, sequence)
-SELECT %s, %s, %s, u.* FROM unnest(
-    %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bigint[]
+SELECT %s, %s, %s, u.* FROM ROWS FROM (
+    unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]),
+    jsonb_array_elements(%s::jsonb),
+    unnest(%s::bigint[])
 ) AS u
 """
 
@@ -112,7 +115,7 @@ def _attribute_faults(event: UsageEvent, received_at: datetime) -> Iterator[Faul
     if event.time > received_at + MAX_AHEAD:
         ahead = f"time lies more than {MAX_AHEAD.seconds // 60} minutes in the future."
         yield Fault(Reason.FUTURE_TIME, Problem("/time", ahead))
-    if event.environment not in Environment.values:
+    if event.environment not in _ENVIRONMENTS:
         yield Fault(Reason.BAD_ENVIRONMENT, Problem("/data/environment", "environment must be production or test."))
     if (pointer := find_nul(event)) is not None:
         yield Fault(Reason.BAD_CHARACTER, Problem(pointer, "The character U+0000 cannot be stored."))
@@ -165,14 +168,14 @@ def _insert_events(customer_id: int, batch_id: int, received_at: datetime, accep
             one.event.subject,
             one.event.id,
             one.event.environment,
-            encode_data(one.event.data),
-            one.event.sequence,
         )
         for one in accepted
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
+    data = encode_all([one.event.data for one in accepted])
+    sequences = [one.event.sequence for one in accepted]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_EVENTS, [customer_id, batch_id, received_at, *columns])
+        cursor.execute(_INSERT_EVENTS, [customer_id, batch_id, received_at, *columns, data, sequences])
 
 
 def _conflicts(candidates: Sequence[_Candidate], claimed: Claimed) -> dict[int, Refused]:

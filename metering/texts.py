@@ -1,6 +1,6 @@
 """What PostgreSQL can and cannot store of the texts of an event."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,15 +10,15 @@ from metering.event import UsageEvent
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 
 
-def encode_data(data: Mapping[str, Any]) -> str:
-    """Return an event's data as JSON text."""
-    return _ENCODER.encode(dict(data)).decode()
+def encode_all(data: Sequence[Mapping[str, Any]]) -> str:
+    """Return the data of many events as one JSON array: one text is far cheaper to send than an array of texts."""
+    return _ENCODER.encode([dict(one) for one in data]).decode()
 
 
 def find_nul(event: UsageEvent) -> str | None:
     """Return the JSON pointer to the first text of `event` with U+0000, which neither text nor jsonb can store."""
     attributes = {"id": event.id, "source": event.source, "subject": event.subject, "type": event.type}
-    suspect = "".join(attributes.values()).find("\0") >= 0 or "\\u0000" in encode_data(event.data)
+    suspect = "".join(attributes.values()).find("\0") >= 0 or "\\u0000" in encode_all([event.data])
     return next(_nul_pointers({**attributes, "data": event.data}, ""), None) if suspect else None
 
 

@@ -1,6 +1,7 @@
 """Many at once: each event is still accepted exactly once."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -43,11 +44,23 @@ def test_identical_requests_at_once_accept_each_event_once():
 
 
 def test_overlapping_requests_in_opposite_orders_do_not_deadlock():
-    events = [turn() for _ in range(60)]
-    orders = [events[:40], events[::-1], events[20:], events[10:50][::-1]]
-    replies = at_once(*[lambda order=order: send(*order) for order in orders])
-    assert sum(reply.counts["accepted"] for reply in replies) == 60
-    assert sum(reply.counts["conflict"] for reply in replies) == 0
+    """A third request holds the event in the middle until both wait for it: unsorted, each would then hold the
+    other's last event."""
+    first, middle, last = turn(), turn(), turn()
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait_and_send(*events):
+        entered.wait(20)
+        return send(*events)
+
+    replies = at_once(
+        lambda: _send_and_undo(middle, entered, leave),
+        lambda: wait_and_send(first, middle, last),
+        lambda: wait_and_send(last, middle, first),
+        lambda: _leave_when_waiting(leave, sessions=2),
+    )
+    assert sorted(reply.counts["accepted"] for reply in replies[1:3]) == [0, 3]
+    assert sum(reply.counts["duplicate"] for reply in replies[1:3]) == 3
 
 
 def test_one_unit_under_many_ids_at_once_is_counted_once():
@@ -70,34 +83,37 @@ def test_a_request_that_fails_leaves_nothing():
 def test_a_repetition_waits_for_a_request_that_has_not_ended_and_takes_over_where_it_failed():
     event, entered, leave = turn(), threading.Event(), threading.Event()
 
-    def fail_slowly():
-        with transaction.atomic():
-            send(event)
-            entered.set()
-            leave.wait(20)
-            transaction.set_rollback(True)
-
     def repeat():
         entered.wait(20)
-        threading.Thread(target=_leave_when_waiting, args=(leave,)).start()
         return verdicts(send(event))
 
-    assert at_once(fail_slowly, repeat)[1] == ["accepted"]
+    replies = at_once(
+        lambda: _send_and_undo(event, entered, leave), repeat, lambda: _leave_when_waiting(leave, sessions=1)
+    )
+    assert replies[1] == ["accepted"]
     assert Event.objects.count() == 1
 
 
-def _leave_when_waiting(leave):
-    """Let the other go on once some session waits for it, which is what the test is about."""
+def _send_and_undo(event, entered, leave):
+    """A request that holds its keys until told to leave, and then fails."""
+    with transaction.atomic():
+        send(event)
+        entered.set()
+        leave.wait(20)
+        transaction.set_rollback(True)
+
+
+def _leave_when_waiting(leave, *, sessions):
+    """Let the holder go once so many sessions wait for a lock, which is what the test is about."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    try:
-        for _ in range(2000):
-            with connection.cursor() as cursor:
-                cursor.execute(waiting)
-                if cursor.fetchone()[0]:
-                    break
-    finally:
-        connection.close()
-        leave.set()
+    deadline = time.monotonic() + 20
+    found = 0
+    while found < sessions and time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            found = cursor.fetchone()[0]
+    leave.set()
+    assert found == sessions
 
 
 def test_a_batch_that_commits_after_a_fold_began_later_ones_is_counted_exactly_once():
