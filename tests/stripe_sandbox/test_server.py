@@ -1,5 +1,6 @@
 """The sandbox starts, keeps its state over a restart, and refuses what could do harm."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,16 @@ import stripe
 from billing.stripe.sandbox.__main__ import main
 from billing.stripe.sandbox.errors import ConfigurationError
 from billing.stripe.sandbox.settings import Settings
-from tests.stripe_sandbox.scene import API_KEY, PATIENCE_SECONDS, VERSION, add_customer, add_open, connect, open_sandbox
+from tests.stripe_sandbox.scene import (
+    API_KEY,
+    PATIENCE_SECONDS,
+    VERSION,
+    Receiver,
+    add_customer,
+    add_open,
+    connect,
+    open_sandbox,
+)
 
 
 def free_port():
@@ -73,6 +83,43 @@ def wait_for(url):
             assert time.monotonic() < deadline, "the sandbox did not start"
         else:
             return
+
+
+def test_the_command_signs_with_the_secret_of_its_environment(tmp_path, pytestconfig):
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "billing.stripe.sandbox",
+        "--port",
+        str(port),
+        "--database",
+        str(tmp_path / "s.db"),
+    ]
+    environment = os.environ | {"STRIPE_WEBHOOK_SECRET": "whsec_of_the_shell"}
+    with (
+        Receiver() as receiver,
+        subprocess.Popen(
+            [*command, "--webhook-url", receiver.url],
+            cwd=pytestconfig.rootpath,
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
+        wait_for(f"http://127.0.0.1:{port}/_sandbox/health")
+        url = f"http://127.0.0.1:{port}/v1/customers"
+        requests.post(url, data={"name": "Acme"}, auth=(API_KEY, ""), timeout=10)
+        body, signature = receiver.take()
+        assert stripe.WebhookSignature.verify_header(body, signature, "whsec_of_the_shell", 300)
+        process.kill()
+
+
+def test_a_port_in_use_and_a_missing_folder_are_told(tmp_path, sandbox, capsys):
+    port = sandbox.base_url.rpartition(":")[2]
+    assert main(["--port", port, "--database", str(tmp_path / "other.db")]) == 2
+    assert f"cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
+    assert main(["--port", "0", "--database", str(tmp_path / "nowhere" / "s.db")]) == 2
+    assert "cannot open its database" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("key", ["sk_live_real", "", "rk_test_restricted"])

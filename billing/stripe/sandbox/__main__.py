@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, required=True, help="port to listen at; 0 takes a free one")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file that keeps the state")
     parser.add_argument("--webhook-url", help="where to post events; on this machine only")
-    parser.add_argument("--webhook-secret", default=DEFAULT_WEBHOOK_SECRET, help="what events are signed with")
+    secret = os.environ.get("STRIPE_WEBHOOK_SECRET") or DEFAULT_WEBHOOK_SECRET
+    parser.add_argument(
+        "--webhook-secret", default=secret, help="what events are signed with; else STRIPE_WEBHOOK_SECRET is"
+    )
     parser.add_argument("--api-key", default=DEFAULT_API_KEY, help="the secret key to accept; sk_test_...")
     return parser
 

@@ -11,14 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from typing_extensions import override
 
 from billing.stripe.sandbox import controls, site
 from billing.stripe.sandbox.api import Answer, Api, Request
 from billing.stripe.sandbox.calls import Call
-from billing.stripe.sandbox.errors import ConnectionDroppedError
+from billing.stripe.sandbox.errors import ConfigurationError, ConnectionDroppedError
 from billing.stripe.sandbox.faults import Faults
 from billing.stripe.sandbox.settings import Settings
 from billing.stripe.sandbox.store import Store
@@ -65,8 +64,8 @@ class Sandbox:
         self._stopping = threading.Event()
         self._clock = clock
         self._faults = Faults()
-        self._server = _Server((settings.host, settings.port), partial(_Handler, self.answer))
         self._store = Store(path=settings.database)
+        self._server = self._listen(settings)
         endpoint = settings.endpoint()
         self._deliverer = (
             None
@@ -84,6 +83,14 @@ class Sandbox:
             new_call=self._new_call,
         )
         self._thread = threading.Thread(target=self._serve, name="sandbox-http", daemon=True)
+
+    def _listen(self, settings: Settings) -> "_Server":
+        try:
+            return _Server((settings.host, settings.port), partial(_Handler, self.answer))
+        except OSError as error:
+            self._store.close()
+            message = f"The sandbox cannot listen at {settings.host}:{settings.port}: {error}"
+            raise ConfigurationError(message) from error
 
     def __enter__(self) -> Self:
         self.start()
@@ -197,11 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._write(Answer(status=413, body=b'{"error": {"message": "Send a Content-Length below 4 MiB."}}'))
             return
-        parts = urlsplit(self.path)
+        path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(
-            method=self.command, path=parts.path, query=parts.query, headers=headers, body=self.rfile.read(length)
-        )
+        request = Request(method=self.command, path=path, query=query, headers=headers, body=self.rfile.read(length))
         try:
             self._write(self._respond(request))
         except ConnectionDroppedError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from billing.stripe.sandbox.errors import ConfigurationError
 from billing.stripe.sandbox.objects import Body
 
 _SCHEMA = """
@@ -88,8 +89,12 @@ class Store:
     """The SQLite file. Methods other than `transaction` and `close` are called within a transaction."""
 
     def __init__(self, *, path: Path) -> None:
+        """Open or make the file. Raises ConfigurationError where that is not possible."""
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(f"The sandbox cannot open its database {path}: {error}") from error
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
