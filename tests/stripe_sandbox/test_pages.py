@@ -61,7 +61,9 @@ def test_a_card_must_be_chosen(client, invoice, card):
 
 def test_a_void_invoice_cannot_be_paid(client, invoice):
     client.v1.invoices.void_invoice(invoice.id)
-    assert "<form" not in open_page(invoice.hosted_invoice_url).text
+    page = open_page(invoice.hosted_invoice_url).text
+    assert "nothing is owed" in page
+    assert "<form" not in page
     assert pay(invoice.hosted_invoice_url).status_code == 400
 
 

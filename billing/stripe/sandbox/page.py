@@ -18,6 +18,7 @@ CARD_CHOICES = {
 
 _PAGES = Path(__file__).parent / "pages"
 _STATUS_WORDS = {"open": "Open", "paid": "Paid", "void": "Void", "uncollectible": "Uncollectible", "draft": "Draft"}
+_NOTICES = {"paid": "Paid. Thank you.", "void": "This invoice was voided: nothing is owed."}
 
 
 def stylesheet() -> bytes:
@@ -28,12 +29,6 @@ def stylesheet() -> bytes:
 def render_invoice(*, invoice: Body, lines: Sequence[Body], token: str, alert: str | None = None) -> str:
     """The page of one finalized invoice (as the API shows it); `alert` is why the last attempt to pay failed."""
     is_payable = invoice["status"] in ("open", "uncollectible")
-    status = "".join(
-        [
-            f'<p class="alert" role="alert">{escape(alert)}</p>' if alert else "",
-            '<p class="done" role="status">Paid. Thank you.</p>' if invoice["status"] == "paid" else "",
-        ]
-    )
     content = _fill(
         "invoice.html",
         number=escape(invoice["number"]),
@@ -47,11 +42,18 @@ def render_invoice(*, invoice: Body, lines: Sequence[Body], token: str, alert: s
         total=_money(invoice["total"], invoice),
         balance=_balance_row(invoice),
         remaining=_money(invoice["amount_remaining"], invoice),
-        alert=status,
+        alert=_notice(invoice, alert),
         payment=_payment(invoice, token) if is_payable else "",
         token=token,
     )
     return _frame(f"Invoice {invoice['number']}", content)
+
+
+def _notice(invoice: Body, alert: str | None) -> str:
+    """What stands above the form, or in its place."""
+    if invoice["status"] in _NOTICES:
+        return f'<p class="done" role="status">{_NOTICES[invoice["status"]]}</p>'
+    return f'<p class="alert" role="alert">{escape(alert)}</p>' if alert else ""
 
 
 def render_index(*, invoices: Sequence[Body], count: int) -> str:

@@ -30,6 +30,8 @@ def answer(*, call: Call, request: Request) -> Answer:
             return _index(call)
         case "GET", ["sandbox.css"]:
             return Answer(status=200, body=page.stylesheet(), headers={"Content-Type": "text/css; charset=utf-8"})
+        case "GET", ["favicon.ico"]:
+            return Answer(status=204, body=b"")  # browsers ask for it unasked; there is none
         case "GET" | "POST", ["pay", token, *rest]:
             return _invoice(call, request, token, rest)
         case "GET", ["portal", token]:
