@@ -1,5 +1,7 @@
 """What runs in the background of the Stripe side: each task reads the clock and calls one function."""
 
+from datetime import datetime
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -7,9 +9,12 @@ from billing.stripe import delivery, webhooks
 
 
 @shared_task(name="billing.stripe.tasks.deliver_outbox")
-def deliver_outbox() -> None:
-    """Send to Stripe what the outbox holds; safe to run beside itself."""
-    delivery.deliver(now=timezone.now())
+def deliver_outbox(now: str | None = None) -> None:
+    """Send to Stripe what the outbox holds; safe to run beside itself.
+
+    `now` is an ISO 8601 time with an offset, given where a period was closed as of another time than the clock's.
+    """
+    delivery.deliver(now=timezone.now() if now is None else datetime.fromisoformat(now))
 
 
 @shared_task(name="billing.stripe.tasks.apply_webhooks")

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
-from billing.tasks import close_periods
 from django.conf import settings
+from django.db.models import Q
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -21,6 +21,8 @@ from agents.models import Device
 from billing.models import BillingPeriod, Invoice
 from billing.models.invoices import InvoiceStatus
 from billing.models.subscriptions import PeriodStatus
+from billing.stripe.tasks import deliver_outbox
+from billing.tasks import close_periods
 from config.demo.seed import Seeded
 from config.demo.stage import Stage
 from metering.tasks import fold
@@ -89,9 +91,10 @@ def close(everything: list[Claim], stage: Stage, console: Console) -> list[Invoi
     with _progress(console, "Closing the period", total=len(periods)) as advance:
         _wait("the periods to close", lambda: advance(_closed(periods)) == len(periods), stage)
     invoices = Invoice.objects.filter(period__in=periods)
+    deliver_outbox.delay(now=after.isoformat())
     with _progress(console, "Handing the invoices to Stripe", total=len(periods)) as advance:
         _wait("Stripe to have the invoices", lambda: advance(_sent(periods)) == len(periods), stage)
-    return list(invoices.select_related("customer", "version__plan").order_by("number"))
+    return list(invoices.select_related("customer", "version__plan").order_by("customer"))
 
 
 def pay(invoices: list[Invoice], stage: Stage, console: Console) -> None:
@@ -129,7 +132,8 @@ def _closed(periods: list[int]) -> int:
 
 
 def _sent(periods: list[int]) -> int:
-    return Invoice.objects.filter(period__in=periods).exclude(stripe__hosted_url="").count()
+    payable = Q(stripe__hosted_url__gt="") | Q(status=InvoiceStatus.PAID)
+    return Invoice.objects.filter(payable, period__in=periods).count()
 
 
 def _paid(invoices: list[int]) -> int:
