@@ -93,25 +93,21 @@ def _judge(invoice: Invoice, remotes: Sequence[RemoteInvoice], now: datetime) ->
 
 def _missing_there(invoice: Invoice, now: datetime) -> Iterator[Finding]:
     stuck = _stuck(invoice)
-    if stuck is not None and stuck.state == OutboxState.FAILED:
-        yield _finding(Kind.MISSING_THERE, invoice, None, f"{stuck.key} failed: {stuck.error}")
-    elif not _may_be_on_its_way(invoice, now):
-        waits = "nothing in the outbox waits" if stuck is None else f"{stuck.key} is {stuck.state}: {stuck.error}"
-        yield _finding(Kind.MISSING_THERE, invoice, None, waits)
+    if not _is_on_its_way(invoice, stuck, now):
+        yield _finding(Kind.MISSING_THERE, invoice, None, _told(stuck) or "nothing in the outbox waits")
 
 
 def _mismatches(invoice: Invoice, remote: RemoteInvoice, now: datetime) -> Iterator[Finding]:
-    row = getattr(invoice.customer, "stripe", None)
-    found = comparison.differences(
-        invoice=invoice, remote=remote, customer_id=row.stripe_id if row else remote.customer_id
-    )
-    if found:
-        yield _finding(Kind.CONTENT, invoice, remote, "; ".join(found))
-    if remote.status == invoice.status or (remote.status == "draft" and _may_be_on_its_way(invoice, now)):
-        return
     stuck = _stuck(invoice)
-    because = f"; {stuck.key} is {stuck.state}: {stuck.error}" if stuck else ""
-    yield _finding(Kind.STATUS, invoice, remote, f"{remote.status} there, {invoice.status} here{because}")
+    if remote.status == "draft" and _is_on_its_way(invoice, stuck, now):
+        return
+    row = getattr(invoice.customer, "stripe", None)
+    customer_id = row.stripe_id if row else remote.customer_id
+    if found := comparison.differences(invoice=invoice, remote=remote, customer_id=customer_id):
+        yield _finding(Kind.CONTENT, invoice, remote, "; ".join(found))
+    if remote.status != invoice.status:
+        states = f"{remote.status} there, {invoice.status} here"
+        yield _finding(Kind.STATUS, invoice, remote, "; ".join(filter(None, [states, _told(stuck)])))
 
 
 def _stuck(invoice: Invoice) -> OutboxMessage | None:
@@ -121,8 +117,14 @@ def _stuck(invoice: Invoice) -> OutboxMessage | None:
     return waiting.filter(ahead).order_by("pk").first()
 
 
-def _may_be_on_its_way(invoice: Invoice, now: datetime) -> bool:
-    return invoice.issued_at is not None and now - invoice.issued_at < DELIVERY_GRACE
+def _told(stuck: OutboxMessage | None) -> str:
+    return "" if stuck is None else ": ".join(filter(None, [f"{stuck.key} is {stuck.state}", stuck.error]))
+
+
+def _is_on_its_way(invoice: Invoice, stuck: OutboxMessage | None, now: datetime) -> bool:
+    """Say whether a fresh invoice may still be half delivered; one whose delivery failed is not."""
+    has_failed = stuck is not None and stuck.state == OutboxState.FAILED
+    return not has_failed and invoice.issued_at is not None and now - invoice.issued_at < DELIVERY_GRACE
 
 
 def _missing_here(remote: RemoteInvoice) -> Finding:

@@ -200,7 +200,9 @@ def _due(now: datetime) -> Q:
 
 
 def _put_off(event: WebhookEvent, reason: str, now: datetime) -> WebhookState:
-    log.warning("webhook.not_applied", event=event.stripe_id, type=event.type, attempt=event.attempts, reason=reason)
+    log.warning(
+        "webhook.not_applied", stripe_id=event.stripe_id, type=event.type, attempt=event.attempts, reason=reason
+    )
     again = now + outbox.wait(attempt=event.attempts)
     return _settle(event, state=WebhookState.FAILED, error=reason, not_before=again)
 

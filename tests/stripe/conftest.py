@@ -62,7 +62,7 @@ class Stripe:
     def events(self, event_type=None):
         """The events as Stripe would deliver them, oldest first."""
         params = {"limit": 100} | ({"type": event_type} if event_type else {})
-        found = [event.to_dict() for event in self.api.events.list(params).auto_paging_iter()]
+        found = [event.to_dict(for_json=True) for event in self.api.events.list(params).auto_paging_iter()]
         return found[::-1]
 
 
@@ -128,5 +128,7 @@ def signed(event, *, at, secret=SECRET):
     return body, WebhookSignature.generate_signature_header(body.decode(), secret, int(at.timestamp()))
 
 
+@pytest.fixture
 def wall_clock():
+    """The time that the service's own views read."""
     return datetime.now(UTC)

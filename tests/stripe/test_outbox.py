@@ -27,8 +27,14 @@ def request_of(key):
     return json.loads(OutboxMessage.objects.get(key=key).request)
 
 
+def hold(message_id, now=NOW):
+    claim = outbox.claim(message_id=message_id, now=now)
+    assert claim is not None
+    return claim
+
+
 def finish(message_id):
-    assert outbox.succeed(claim=outbox.claim(message_id=message_id, now=NOW), response={}, now=NOW)
+    assert outbox.succeed(claim=hold(message_id), response={}, now=NOW)
 
 
 def test_an_invoice_becomes_five_messages_with_keys_from_our_own_rows(invoice):
@@ -140,7 +146,7 @@ def test_a_failed_message_holds_back_its_own_invoice_only(acme, invoice):
     enqueue(rows.issued_invoice(acme, "AM-000002"))
     customer, first, second = OutboxMessage.objects.filter(operation__startswith="create").order_by("pk")
     finish(customer.pk)
-    assert outbox.fail(claim=outbox.claim(message_id=first.pk, now=NOW), reason="no", now=NOW)
+    assert outbox.fail(claim=hold(first.pk), reason="no", now=NOW)
     assert outbox.due(now=NOW + timedelta(days=9), limit=10) == [second.pk]
 
 
@@ -153,10 +159,9 @@ def test_a_message_is_claimed_by_one_worker(invoice):
 
 def test_a_worker_that_died_loses_its_claim_and_cannot_record_anything_any_more(invoice):
     message = enqueue(invoice)[0]
-    lost = outbox.claim(message_id=message.pk, now=NOW)
+    lost = hold(message.pk)
     later = NOW + outbox.LEASE
-    held = outbox.claim(message_id=message.pk, now=later)
-    assert held is not None
+    held = hold(message.pk, later)
     assert held.may_be_done
     assert not outbox.succeed(claim=lost, response={}, now=later)
     assert not outbox.fail(claim=lost, reason="late", now=later)
@@ -170,13 +175,13 @@ def test_waiting_doubles_up_to_an_hour():
 
 def test_what_never_reached_stripe_is_pending_again_and_what_may_have_stays_in_doubt(invoice):
     message = enqueue(invoice)[0]
-    outbox.postpone(claim=outbox.claim(message_id=message.pk, now=NOW), reason="429", now=NOW)
+    outbox.postpone(claim=hold(message.pk), reason="429", now=NOW)
     message.refresh_from_db()
     assert message.state == OutboxState.PENDING
     later = NOW + timedelta(minutes=1)
-    outbox.indeterminate(claim=outbox.claim(message_id=message.pk, now=later), reason="no answer", now=later)
+    outbox.indeterminate(claim=hold(message.pk, later), reason="no answer", now=later)
     later += timedelta(minutes=1)
-    doubtful = outbox.claim(message_id=message.pk, now=later)
+    doubtful = hold(message.pk, later)
     assert doubtful.may_be_done
     outbox.postpone(claim=doubtful, reason="429", now=later)
     message.refresh_from_db()
