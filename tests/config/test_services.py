@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import redis
 
-from config.services import ServiceError, Services, place, process
+from config.services import ServiceError, Services, place, postgres, process
+from config.services import redis as embedded_redis
 from config.services.errors import IncompatibleDataError
 
 
@@ -21,7 +22,9 @@ def home(tmp_path, monkeypatch):
         if folder.owner() == tmp_path.owner() and str(folder).startswith("/tmp/"):
             folder.chmod(0o755)
     yield tmp_path / "services"
-    Services(tmp_path / "services").stop()
+    found = place.find(tmp_path / "services")  # whoever still holds a share: the test is over
+    embedded_redis.stop(found)
+    postgres.stop(found)
 
 
 def answers(endpoints) -> bool:
