@@ -67,8 +67,8 @@ def test_the_first_tiers_fixed_amount_is_due_without_usage():
 
 
 def test_units_are_divided_then_rounded_then_allowed_then_priced():
-    tokens = card(Unit(Decimal(2)), divide_by=Decimal(1000), rounding="up", allowance=Decimal(3))
-    assert rate(tokens, "7400").amount == euro("10.00")
+    tokens = card(Unit(Decimal(2)), divide_by=Decimal(1000), rounding="up", allowance=Decimal("0.5"))
+    assert rate(tokens, "7400").amount == euro("15.00")  # 7.4, 8, 7.5, 15
 
 
 @pytest.mark.parametrize(("rounding", "units"), [("none", "2.5"), ("up", "3"), ("down", "2"), ("half_up", "3")])

@@ -1,6 +1,7 @@
 """Many workers at once: one invoice a period, and numbers without a gap."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -9,7 +10,7 @@ import pytest
 from django.db import connection
 
 from billing import closing, invoicing, ledger
-from billing.models import BillingPeriod, Invoice, LedgerTransaction, Payment
+from billing.models import BillingPeriod, Invoice, InvoiceSequence, LedgerTransaction, Payment
 from billing.models.invoices import InvoiceStatus
 from billing.models.ledger import Account
 from billing.money import Money
@@ -67,6 +68,31 @@ def test_numbers_have_no_gap_though_workers_race_and_one_fails(make_customer, su
     numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
     assert list(numbers) == [f"AM-00000{n}" for n in range(1, 7)]
     assert {str(row.amount) for row in ledger.trial_balance()} == {"0.12 EUR", "-0.12 EUR"}
+
+
+def someone_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def test_a_number_is_taken_by_one_worker_at_a_time(make_customer, subscribe, send, monkeypatch):
+    """The first to take a number goes on only when the other has come to a halt behind it."""
+    InvoiceSequence.objects.create(prefix="AM")
+    periods = [subscribe(make_customer(key)).periods.get() for key in ("acme", "rival")]
+    seller, deadline = invoicing._seller, time.monotonic() + 10
+
+    def linger():
+        is_first = not Invoice.objects.filter(number__isnull=False).exists()
+        while is_first and not someone_waits_for_a_lock() and time.monotonic() < deadline:
+            pass
+        return seller()
+
+    monkeypatch.setattr(invoicing, "_seller", linger)
+    results = at_once(*[lambda period=period: invoiced(period, now=DUE) for period in periods])
+    assert sorted(str(invoice.number) for invoice in results) == ["AM-000001", "AM-000002"]
 
 
 def test_two_halves_of_a_payment_at_once_pay_the_invoice(acme, subscribe, send):
