@@ -29,7 +29,7 @@ TIMEOUT_MS = 15_000
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
     if CHROMIUM is None:
         pytest.skip("NO BROWSER: install the package `chromium`, or nothing proves that the portal works in one")
@@ -67,7 +67,8 @@ class Window:
     """A page that notes what goes wrong in it, and can check itself."""
 
     def __init__(self, context, *, host, pictures):
-        self.context, self.host, self.pictures, self.faults = context, host, pictures, []
+        self.context, self.host, self.pictures = context, host, pictures
+        self.faults: list[str] = []
         context.set_default_timeout(TIMEOUT_MS)
         self.page = context.new_page()
         self.page.on("console", self._note_console)

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 WINDOWS = [
     pytest.param({"width": 320, "height": 640, "scheme": "dark"}, id="phone-dark"),

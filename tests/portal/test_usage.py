@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from tests.portal import stage
 from tests.portal.conftest import NOVEMBER, NOW
@@ -127,6 +128,11 @@ def test_without_a_plan_the_last_thirty_days_are_shown(portal, work):
     assert "18 Oct 2026 to 16 Nov 2026" in portal.text("usage")
 
 
+def test_at_midnight_a_new_day_has_begun_and_nothing_is_used_in_it(portal, work):
+    with time_machine.travel(utc(2026, 11, 16, 23), tick=False):
+        assert "Nothing was used" in portal.text("usage", query="?meter=turns&first=2026-11-17&last=2026-11-17")
+
+
 def test_no_usage_says_so_and_draws_nothing(portal):
     text = portal.text("usage", query="?meter=turns")
     assert "Nothing was used" in text
@@ -158,7 +164,8 @@ def test_htmx_gets_the_changing_part_only_and_says_what_is_shown(portal, work):
         ("?first=2026-11-17&last=2026-11-18", "The first day lies in the future."),
         ("?window=hour&first=2026-10-01&last=2026-11-11", "Per hour, choose at most 31 days."),
         ("?window=day&first=2025-10-01&last=2026-11-11", "Per day, choose at most 366 days."),
-        ("?first=0001-01-01&last=9999-12-31", "Per day, choose at most 366 days."),
+        ("?first=0001-01-01&last=0001-01-02", "The first day must not be before 2000."),
+        ("?first=2026-01-01&last=9999-12-31", "Per day, choose at most 366 days."),
         ("?first=9999-12-31&last=9999-12-31", "The first day lies in the future."),
     ],
 )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.money import Money
-from billing.portal.sheets import disarm
+from billing.portal.sheets import Cell, write_sheet
 from billing.portal.trend import draw_trend
 from billing.portal.wording import money_text, price_text, quantity_text, span_text
 
@@ -68,15 +68,10 @@ def test_a_span_of_whole_days_names_its_last_day(starts_at, ends_at, text):
     assert span_text(starts_at, ends_at, BERLIN) == text
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
-def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text):
-    assert disarm(text) == f"'{text}"
-
-
-def test_a_number_is_never_disarmed():
-    assert disarm(Decimal("-20.00")) == "-20.00"
-    assert disarm(-3) == "-3"
-    assert disarm(Decimal("1E+3")) == "1000"
+def test_a_file_disarms_texts_that_a_spreadsheet_would_run_and_leaves_numbers_alone():
+    rows: list[list[Cell]] = [["=1+1", Decimal("-20.00"), Decimal("1E+3"), -3, None, "a, b"]]
+    response = write_sheet(name="file.csv", head=["one", "two"], rows=rows)
+    assert response.content.decode() == 'one,two\r\n\'=1+1,-20.00,1000,-3,,"a, b"\r\n'
 
 
 def test_a_trend_rises_with_the_quantity_and_is_told_in_words():
