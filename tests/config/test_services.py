@@ -58,6 +58,7 @@ def test_data_outlives_a_killed_server(home):
     with psycopg.connect(endpoints.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     identity = process.recall(place.find(home).root / "postgres" / "server.json")
+    assert identity is not None
     os.kill(identity.pid, signal.SIGKILL)  # its children find out by themselves, a moment later
     again = Services(home).start()
     with psycopg.connect(again.database_url) as connection:

@@ -3,8 +3,12 @@
 The plan: 30.00 a month; turns 0.50 each up to 2, 0.125 beyond; seats 10.00 a month, to the second.
 """
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.conf import settings
+
+from billing import closing
 from billing.models import BillingPeriod
 from billing.models.subscriptions import PeriodStatus
 from tests.portal import stage
@@ -117,3 +121,13 @@ def test_yen_have_no_digits_after_the_point(portal, acme):
     acme.save()
     stage.subscribe(acme, starts_at=NOVEMBER)
     assert ">¥16<" in portal.text("overview")  # 15.5, half up
+
+
+def test_a_period_invoiced_before_its_end_is_shown_as_invoiced(portal, acme):
+    subscription = stage.subscribe(acme, starts_at=NOVEMBER)
+    period = subscription.periods.get()
+    closing.close(period_id=period.pk, now=period.ends_at + timedelta(hours=settings.CLOSE_GRACE_HOURS))
+    text = portal.text("overview")
+    assert "This period was invoiced before its end" in text
+    assert "Spend by unit" in text
+    assert ">€30.00<" in text
