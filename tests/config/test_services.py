@@ -57,7 +57,7 @@ def test_data_outlives_a_killed_server(home):
     endpoints = services.start()
     with psycopg.connect(endpoints.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    identity = process.recall(place.find(home).root / "postgres" / "server.json")
+    identity = process.recall(place.find(home).root / "postgres")
     assert identity is not None
     os.kill(identity.pid, signal.SIGKILL)  # its children find out by themselves, a moment later
     again = Services(home).start()
