@@ -36,7 +36,7 @@ class MemberInline(ReadOnly, TabularInline):  # type: ignore[misc] # unfold ship
 class CustomerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc] # unfold ships no types
     """Customers."""
 
-    list_display = ("name", "key", "currency", "time_zone", "country", "created_at")
+    list_display = ("name", "key", "currency", "time_zone", "country", "tax_id", "tax_exempt", "created_at")
     search_fields = ("name", "key", "email")
     inlines = (MemberInline,)
 
