@@ -11,7 +11,8 @@ BillingError
 │   ├── PriceError                  a price's document is wrong
 │   ├── PlanDocumentError           another field of a plan's document is wrong
 │   ├── PlanVersionConflictError    the version exists with other content, and is published
-│   └── PlanNotPublishedError       the version is a draft or archived
+│   ├── PlanNotPublishedError       the version is a draft or archived
+│   └── ApprovalError               a publication cannot be proposed or decided
 ├── SubscriptionExistsError         the customer has a live subscription
 ├── PeriodNotDueError               the period cannot be closed yet
 ├── UsageNotFoldedError             accepted usage is still on its way into the quantities
@@ -79,6 +80,10 @@ class PlanVersionConflictError(PlanError):
 
 class PlanNotPublishedError(PlanError):
     """The plan version is a draft or archived."""
+
+
+class ApprovalError(PlanError):
+    """A publication cannot be proposed or decided: not a draft, edited since, decided before, or by the same person."""
 
 
 class SubscriptionExistsError(BillingError):

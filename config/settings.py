@@ -3,6 +3,8 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pghistory
+
 from config import env
 from config.services import Services
 
@@ -29,6 +31,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "pgtrigger",
+    "pghistory",
     "metering.apps.MeteringConfig",
     "agents.apps.AgentsConfig",
     "billing.apps.BillingConfig",
@@ -43,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.history.HistoryMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -126,6 +130,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 STRIPE_API_KEY = env.text("STRIPE_API_KEY", "sk_test_sandbox")
 STRIPE_API_URL = env.text("STRIPE_API_URL", "")
 STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+
+# History of prices: kept by triggers, never changed, each row with who did it and where.
+PGHISTORY_APPEND_ONLY = True
+PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
 
 # The seller printed on every invoice.
 SELLER_NAME = env.text("AGENTMETER_SELLER_NAME", "Agentmeter")

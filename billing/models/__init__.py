@@ -1,5 +1,7 @@
 """Tables of plans, subscriptions, invoices, the ledger and collection."""
 
+from billing.models import history
+from billing.models.approvals import Approval
 from billing.models.catalog import Plan, PlanVersion, RateCard
 from billing.models.invoices import Invoice, InvoiceLine, InvoiceSequence
 from billing.models.ledger import LedgerEntry, LedgerTransaction
@@ -7,6 +9,7 @@ from billing.models.payments import OutboxMessage, Payment, StripeCustomer, Stri
 from billing.models.subscriptions import BillingPeriod, Subscription
 
 __all__ = [
+    "Approval",
     "BillingPeriod",
     "Invoice",
     "InvoiceLine",
@@ -22,4 +25,5 @@ __all__ = [
     "StripeInvoice",
     "Subscription",
     "WebhookEvent",
+    "history",
 ]
