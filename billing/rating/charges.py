@@ -1,7 +1,7 @@
 """Charges: what one rate card costs for one period, as an ordered list of steps."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
@@ -10,26 +10,11 @@ from billing.errors import NegativeQuantityError
 from billing.money import Money, round_half_up, total
 from billing.periods import Period
 from billing.rating import proration, quantities
+from billing.rating.card import Card
 from billing.rating.cost import PriceRow, explain
 from billing.rating.numbers import plain, text_of
-from billing.rating.prices import Price
 
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A rate card as a value; the fields mean what they mean in billing.models.RateCard."""
-
-    key: str
-    name: str
-    unit: str
-    price: Price
-    meter: str = ""
-    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    divide_by: Decimal = Decimal(1)
-    per_period: bool = False
-    rounding: str = "none"
-    allowance: Decimal = Decimal(0)
-    prorated: bool = True
+__all__ = ["Card", "Charge", "Measured", "RatedPeriod", "charge"]
 
 
 @dataclass(frozen=True, slots=True)
