@@ -19,6 +19,12 @@ BillingError
 ├── InvoiceError                    an invoice cannot do this
 │   └── InvoiceStateError           the invoice is in the wrong state for it
 ├── PaymentConflictError            the same payment came with other facts
+├── CreditError                     credit cannot be granted, drawn or ended
+│   ├── CreditConflictError         the same grant came with other facts
+│   ├── CreditEndedError            the grant was voided or has expired
+│   └── InsufficientCreditError     less is left than is to be drawn
+├── TopUpStateError                 the top-up was settled before, otherwise
+├── CouponError                     a coupon cannot be redeemed
 └── LedgerError                     a booking is refused
     ├── UnbalancedError             its entries do not sum to zero
     └── LedgerConflictError         its key is taken by another booking
@@ -108,6 +114,30 @@ class InvoiceStateError(InvoiceError):
 
 class PaymentConflictError(BillingError):
     """A payment that is already recorded came again with another invoice, amount or currency."""
+
+
+class CreditError(BillingError):
+    """Credit cannot be granted, drawn or ended."""
+
+
+class CreditConflictError(CreditError):
+    """A grant with the same key but other facts exists."""
+
+
+class CreditEndedError(CreditError):
+    """The grant was voided or has expired."""
+
+
+class InsufficientCreditError(CreditError):
+    """Less is left of a grant than is to be drawn."""
+
+
+class TopUpStateError(BillingError):
+    """The top-up has been paid or given up before."""
+
+
+class CouponError(BillingError):
+    """The coupon cannot be redeemed: outside its window, too often, in another currency, or by its customer before."""
 
 
 class LedgerError(BillingError):

@@ -1,28 +1,74 @@
 """The ledger: books balanced transactions once, and adds entries up."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Sum
 
 from agents.models import Customer
-from billing.errors import LedgerConflictError, UnbalancedError
-from billing.models import LedgerEntry, LedgerTransaction
+from billing.errors import LedgerConflictError, MoneyError, UnbalancedError
+from billing.models import CreditGrant, LedgerEntry, LedgerTransaction
 from billing.models.ledger import Account
-from billing.money import Money
+from billing.money import CURRENCIES, LIMIT, Money
+
+_UNIT: Final = re.compile(r"[a-z][a-z0-9_-]{1,15}\Z")
+_UNIT_STEP: Final = Decimal("1e-12")
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """An amount of a virtual currency, which has a lower-case name and twelve digits after the point.
+
+    Raises MoneyError for a float, more digits or an amount beyond `money.LIMIT`, and for a name that is none.
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not _UNIT.match(self.currency):
+            raise MoneyError(f"{self.currency!r} is no name of a virtual currency: lower-case, 2 to 16 characters")
+        if not isinstance(self.amount, Decimal) or not self.amount.is_finite() or abs(self.amount) >= LIMIT:
+            raise MoneyError(f"{self.amount!r} is no amount of {self.currency}")
+        if self.amount.quantize(_UNIT_STEP) != self.amount:
+            raise MoneyError(f"{self.amount} {self.currency} has more than twelve digits after the point")
+
+    def __neg__(self) -> "Units":
+        return Units(-self.amount, self.currency)
+
+    def __bool__(self) -> bool:
+        return bool(self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount.normalize():f} {self.currency}"
+
+
+Value = Money | Units
+_Facts = tuple[str, int, str, Decimal, int]
+
+
+def value_of(amount: Decimal, currency: str) -> Value:
+    """Return money for a currency's code, units for the name of a virtual currency. Raises MoneyError."""
+    return Money(amount, currency) if currency.isupper() else Units(amount, currency)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One signed amount on one account of a customer; debit positive, credit negative."""
+    """One signed amount on one account of a customer; debit positive, credit negative.
+
+    An entry of Account.CREDITS names its grant, no other does.
+    """
 
     account: Account
     customer: Customer
-    amount: Money
+    amount: Value
+    grant: CreditGrant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +104,19 @@ def balance(*, account: Account, currency: str, customer: Customer | None = None
     return Money(entries.aggregate(sum=Sum("amount"))["sum"] or Decimal(0), currency)
 
 
+def remaining(*, grant: CreditGrant) -> Value:
+    """Return what is left of a credit grant: the sum of its entries."""
+    drawn = LedgerEntry.objects.filter(grant=grant).aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    return value_of(-drawn, grant.currency)
+
+
 def trial_balance() -> tuple[Balance, ...]:
-    """Return the balance of every account and currency with entries; in each currency they sum to zero."""
-    sums = LedgerEntry.objects.values("account", "currency").annotate(sum=Sum("amount")).order_by("currency", "account")
+    """Return the balance of every account and currency with entries; in each currency they sum to zero.
+
+    Virtual currencies are left out: they are no money.
+    """
+    money = LedgerEntry.objects.filter(currency__in=CURRENCIES)
+    sums = money.values("account", "currency").annotate(sum=Sum("amount")).order_by("currency", "account")
     return tuple(Balance(Account(row["account"]), Money(row["sum"], row["currency"])) for row in sums)
 
 
@@ -79,12 +135,15 @@ def _row_of(booking: LedgerTransaction, entry: Entry) -> LedgerEntry:
         customer=entry.customer,
         currency=entry.amount.currency,
         amount=entry.amount.amount,
+        grant=entry.grant,
     )
 
 
-def _facts_of(entry: Entry) -> tuple[str, int, str, Decimal]:
-    return str(entry.account), entry.customer.pk, entry.amount.currency, entry.amount.amount
+def _facts_of(entry: Entry) -> _Facts:
+    grant_id = entry.grant.pk if entry.grant else 0
+    return str(entry.account), entry.customer.pk, entry.amount.currency, entry.amount.amount, grant_id
 
 
-def _facts_of_rows(booking: LedgerTransaction) -> list[tuple[str, int, str, Decimal]]:
-    return sorted(booking.entries.values_list("account", "customer_id", "currency", "amount"))
+def _facts_of_rows(booking: LedgerTransaction) -> list[_Facts]:
+    rows = booking.entries.values_list("account", "customer_id", "currency", "amount", "grant_id")
+    return sorted((*facts, grant_id or 0) for *facts, grant_id in rows)

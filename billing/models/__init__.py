@@ -3,14 +3,22 @@
 from billing.models import history
 from billing.models.approvals import Approval
 from billing.models.catalog import Plan, PlanVersion, RateCard
+from billing.models.coupons import Coupon, Redemption, RedemptionUse
+from billing.models.credits import CreditDrawdown, CreditGrant, RecurringGrant
 from billing.models.invoices import Invoice, InvoiceLine, InvoiceSequence
 from billing.models.ledger import LedgerEntry, LedgerTransaction
 from billing.models.payments import OutboxMessage, Payment, StripeCustomer, StripeInvoice, WebhookEvent
+from billing.models.rehearsals import Rehearsal, RehearsalResult
 from billing.models.subscriptions import BillingPeriod, Subscription
+from billing.models.taxes import TaxAssignment, TaxRate
+from billing.models.top_ups import TopUp, TopUpRule
 
 __all__ = [
     "Approval",
     "BillingPeriod",
+    "Coupon",
+    "CreditDrawdown",
+    "CreditGrant",
     "Invoice",
     "InvoiceLine",
     "InvoiceSequence",
@@ -21,9 +29,18 @@ __all__ = [
     "Plan",
     "PlanVersion",
     "RateCard",
+    "Rehearsal",
+    "RehearsalResult",
+    "RecurringGrant",
+    "Redemption",
+    "RedemptionUse",
     "StripeCustomer",
     "StripeInvoice",
     "Subscription",
+    "TaxAssignment",
+    "TaxRate",
+    "TopUp",
+    "TopUpRule",
     "WebhookEvent",
     "history",
 ]

@@ -91,6 +91,7 @@ class RateCard(models.Model):
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=120, help_text="As printed on the invoice line.")
     meter = models.SlugField(max_length=64, blank=True)
+    tax_category = models.SlugField(max_length=32, blank=True, help_text="Chooses among the rates of a jurisdiction.")
     filters = models.JSONField(default=dict, blank=True, help_text='Dimension to values, {"hardware_class": ["cpu"]}.')
     unit = models.CharField(max_length=40, help_text="Name of one unit after conversion, in the singular.")
     divide_by = models.DecimalField(max_digits=24, decimal_places=9, default=1)

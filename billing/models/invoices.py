@@ -41,6 +41,9 @@ class Invoice(models.Model):
     number = models.CharField(max_length=40, unique=True, null=True, blank=True)
     currency = models.CharField(max_length=3)
     total = models.DecimalField(max_digits=20, decimal_places=4)
+    prepaid = models.DecimalField(
+        max_digits=20, decimal_places=4, default=0, help_text="What the customer's prepaid credit paid of it at issue."
+    )
     fold = models.PositiveBigIntegerField(help_text="The usage fold that the quantities were read at.")
     seller = models.TextField()
     buyer = models.TextField()
@@ -55,6 +58,9 @@ class Invoice(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status"),
             models.CheckConstraint(condition=models.Q(total__gte=0), name="invoice_total_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(prepaid__gte=0, prepaid__lte=models.F("total")), name="invoice_prepaid_within_total"
+            ),
             models.CheckConstraint(
                 condition=models.Q(status="draft", number__isnull=True, issued_at__isnull=True)
                 | (~models.Q(status="draft") & models.Q(number__isnull=False, issued_at__isnull=False)),
