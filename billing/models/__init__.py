@@ -9,6 +9,7 @@ from billing.models.invoices import Invoice, InvoiceLine, InvoiceSequence
 from billing.models.ledger import LedgerEntry, LedgerTransaction
 from billing.models.payments import OutboxMessage, Payment, StripeCustomer, StripeInvoice, WebhookEvent
 from billing.models.rehearsals import Rehearsal, RehearsalResult
+from billing.models.rehearsals import Rehearsal, RehearsalResult
 from billing.models.subscriptions import BillingPeriod, Subscription
 from billing.models.taxes import TaxAssignment, TaxRate
 from billing.models.top_ups import TopUp, TopUpRule
@@ -29,6 +30,8 @@ __all__ = [
     "Plan",
     "PlanVersion",
     "RateCard",
+    "Rehearsal",
+    "RehearsalResult",
     "Rehearsal",
     "RehearsalResult",
     "RecurringGrant",
