@@ -32,6 +32,12 @@ def price_table(price: Price) -> SafeString:
             return _table(("up to and including", "each", "on entering"), rows)
 
 
+def price_tables(card: RateCard) -> SafeString:
+    """Return the price of a rate card in each currency."""
+    rows = ((currency, price_table(prices.parse(price))) for currency, price in card.prices.items())
+    return format_html_join("", "<div>{} {}</div>", rows)
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> SafeString:
     cells = format_html_join("", '<th class="text-left pr-4">{}</th>', ((name,) for name in head))
     lines = ((format_html_join("", '<td class="pr-4">{}</td>', ((cell,) for cell in row)),) for row in rows)
@@ -49,14 +55,14 @@ class RateCardInline(ReadingInline):
     @admin.display(description="price")
     def readable_price(self, card: RateCard) -> SafeString:
         """Show the price as a table."""
-        return price_table(prices.parse(card.price))
+        return price_tables(card)
 
 
 class PlanVersionInline(ReadingInline):
     """The versions of a plan; each leads to its rate cards."""
 
     model = PlanVersion
-    fields = ("number", "status", "currency", "interval", "cards", "created_at", "published_at")
+    fields = ("number", "status", "currencies", "interval", "cards", "created_at", "published_at")
     readonly_fields = ("cards",)
     ordering = ("number",)
     show_change_link = True
@@ -64,7 +70,7 @@ class PlanVersionInline(ReadingInline):
     @admin.display(description="rate cards")
     def cards(self, version: PlanVersion) -> SafeString:
         """Show what the version charges for."""
-        rows = ((card.name, card.meter, price_table(prices.parse(card.price))) for card in _cards_of(version))
+        rows = ((card.name, card.meter, price_tables(card)) for card in _cards_of(version))
         return _table(("line", "meter", "price"), rows)
 
 
@@ -86,8 +92,8 @@ class PlanAdmin(ReadingAdmin):
 class PlanVersionAdmin(ReadingAdmin):
     """A version and its rate cards."""
 
-    list_display = ("plan", "number", "status", "currency", "interval", "published_at")
-    list_filter = ("status", "currency")
+    list_display = ("plan", "number", "status", "currencies", "interval", "published_at")
+    list_filter = ("status",)
     list_select_related = ("plan",)
     ordering = ("plan__key", "number")
     inlines = (RateCardInline,)

@@ -9,14 +9,20 @@ from billing.models.invoices import Invoice, InvoiceLine, InvoiceSequence
 from billing.models.ledger import LedgerEntry, LedgerTransaction
 from billing.models.payments import OutboxMessage, Payment, StripeCustomer, StripeInvoice, WebhookEvent
 from billing.models.rehearsals import Rehearsal, RehearsalResult
-from billing.models.rehearsals import Rehearsal, RehearsalResult
-from billing.models.subscriptions import BillingPeriod, Subscription
+from billing.models.subscriptions import (
+    BillingPeriod,
+    CardOverride,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionTerm,
+)
 from billing.models.taxes import TaxAssignment, TaxRate
 from billing.models.top_ups import TopUp, TopUpRule
 
 __all__ = [
     "Approval",
     "BillingPeriod",
+    "CardOverride",
     "Coupon",
     "CreditDrawdown",
     "CreditGrant",
@@ -30,16 +36,16 @@ __all__ = [
     "Plan",
     "PlanVersion",
     "RateCard",
-    "Rehearsal",
-    "RehearsalResult",
-    "Rehearsal",
-    "RehearsalResult",
     "RecurringGrant",
     "Redemption",
     "RedemptionUse",
+    "Rehearsal",
+    "RehearsalResult",
     "StripeCustomer",
     "StripeInvoice",
     "Subscription",
+    "SubscriptionChange",
+    "SubscriptionTerm",
     "TaxAssignment",
     "TaxRate",
     "TopUp",

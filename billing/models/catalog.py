@@ -1,6 +1,7 @@
 """What is on offer: plans, their frozen versions, and the rate cards that make a version."""
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -24,27 +25,40 @@ class VersionStatus(models.TextChoices):
 
 
 class Interval(models.TextChoices):
-    """How long a full billing period is."""
+    """How long a full period is."""
 
     MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
 
 
 class PlanVersion(models.Model):
-    """The content of a plan from some day on; frozen when it is published."""
+    """The content of a plan from some day on; frozen when it is published.
+
+    The JSON columns hold parts of the plan's document as billing.offers reads them; amounts are by currency.
+    `minimums` and `maximums` are for one invoiced cycle.
+    """
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     status = models.CharField(max_length=10, choices=VersionStatus.choices, default=VersionStatus.DRAFT)
-    currency = models.CharField(max_length=3)
+    currencies = ArrayField(models.CharField(max_length=3), help_text="A price in each is on every rate card.")
     interval = models.CharField(max_length=8, choices=Interval.choices, default=Interval.MONTH)
+    phases = models.JSONField(default=list, blank=True, help_text="In order from a customer's start on the version.")
+    pools = models.JSONField(default=list, blank=True, help_text="Allowances that rate cards share.")
+    discounts = models.JSONField(default=list, blank=True, help_text="In the order in which they are taken off.")
+    minimums = models.JSONField(default=dict, blank=True)
+    maximums = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True)
+    effective_at = models.DateTimeField(null=True, blank=True, help_text="Nobody is put on it for a time before this.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["plan", "number"], name="plan_version_numbered_once"),
             models.CheckConstraint(condition=models.Q(status__in=VersionStatus.values), name="plan_version_status"),
             models.CheckConstraint(condition=models.Q(interval__in=Interval.values), name="plan_version_interval"),
+            models.CheckConstraint(condition=models.Q(currencies__len__gt=0), name="plan_version_has_a_currency"),
             models.CheckConstraint(
                 condition=models.Q(status=VersionStatus.DRAFT) | models.Q(published_at__isnull=False),
                 name="plan_version_published_at",
@@ -80,10 +94,18 @@ class UnitRounding(models.TextChoices):
     DOWN = "down"
 
 
+class Billed(models.TextChoices):
+    """Whether a card is charged before or after its period."""
+
+    ARREARS = "arrears"
+    ADVANCE = "advance"
+
+
 class RateCard(models.Model):
     """One line of a plan version: what is charged, in which unit, what is included, at which price.
 
-    `meter` is empty for a fixed fee (its quantity is 1). `price` is the text form of billing.rating.prices.
+    `meter` is empty for a fixed fee (its quantity is 1). `prices` holds a document of billing.rating.prices for each
+    currency of the version; `interval` is how long the card's own full period is.
     """
 
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="rate_cards")
@@ -100,8 +122,16 @@ class RateCard(models.Model):
     )
     rounding = models.CharField(max_length=8, choices=UnitRounding.choices, default=UnitRounding.NONE)
     allowance = models.DecimalField(max_digits=24, decimal_places=9, default=0, help_text="Units included.")
-    price = models.JSONField()
+    rollover = models.DecimalField(
+        max_digits=24, decimal_places=9, default=0, help_text="Unused units that the next period may inherit."
+    )
+    prices = models.JSONField()
+    minimums = models.JSONField(default=dict, blank=True, help_text="For the card's full period, by currency.")
+    maximums = models.JSONField(default=dict, blank=True, help_text="For the card's full period, by currency.")
+    zero_rates = models.JSONField(default=list, blank=True, help_text="Usage that costs nothing, by name.")
     prorated = models.BooleanField(default=True, help_text="A fixed fee follows the elapsed fraction of the period.")
+    billed = models.CharField(max_length=8, choices=Billed.choices, default=Billed.ARREARS)
+    interval = models.CharField(max_length=8, choices=Interval.choices, default=Interval.MONTH)
 
     class Meta:
         constraints = [
@@ -109,7 +139,12 @@ class RateCard(models.Model):
             models.UniqueConstraint(fields=["version", "position"], name="rate_card_position_once"),
             models.CheckConstraint(condition=models.Q(divide_by__gt=0), name="rate_card_divide_by_positive"),
             models.CheckConstraint(condition=models.Q(allowance__gte=0), name="rate_card_allowance_not_negative"),
+            models.CheckConstraint(condition=models.Q(rollover__gte=0), name="rate_card_rollover_not_negative"),
             models.CheckConstraint(condition=models.Q(rounding__in=UnitRounding.values), name="rate_card_rounding"),
+            models.CheckConstraint(condition=models.Q(interval__in=Interval.values), name="rate_card_interval"),
+            models.CheckConstraint(
+                condition=models.Q(billed="arrears") | models.Q(billed="advance", meter=""), name="rate_card_billed"
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(

@@ -5,7 +5,7 @@ from django.db import models
 
 from agents.models import Customer
 from billing.models.catalog import PlanVersion, RateCard
-from billing.models.subscriptions import BillingPeriod
+from billing.models.subscriptions import BillingPeriod, SubscriptionChange
 
 # Columns that may still move after finalization; everything else of an issued invoice is frozen.
 MOVING = ["status", "paid_at", "voided_at"]
@@ -31,12 +31,25 @@ class InvoiceSequence(models.Model):
         return f"{self.prefix}: {self.next_number} is next"
 
 
+class Moment(models.TextChoices):
+    """When in a period an invoice is made: before it for what is due in advance, or after it for everything else."""
+
+    OPENING = "opening"
+    CLOSING = "closing"
+
+
 class Invoice(models.Model):
-    """The claim for one billing period; both parties' texts are copied in, because it must never change."""
+    """The claim for one billing period; both parties' texts are copied in, because it must never change.
+
+    `version` and `change` are what the subscription stood on at the end of what is invoiced; with `fold` they let it be
+    rated again for ever.
+    """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
-    period = models.OneToOneField(BillingPeriod, on_delete=models.PROTECT, related_name="invoice")
+    period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="invoices")
+    moment = models.CharField(max_length=8, choices=Moment.choices, default=Moment.CLOSING)
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="invoices")
+    change = models.ForeignKey(SubscriptionChange, on_delete=models.PROTECT, related_name="invoices")
     status = models.CharField(max_length=16, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
     number = models.CharField(max_length=40, unique=True, null=True, blank=True)
     currency = models.CharField(max_length=3)
@@ -57,7 +70,16 @@ class Invoice(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status"),
+            models.UniqueConstraint(fields=["period", "moment"], name="invoice_once_a_moment"),
+            models.CheckConstraint(condition=models.Q(moment__in=Moment.values), name="invoice_moment"),
             models.CheckConstraint(condition=models.Q(total__gte=0), name="invoice_total_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(total=models.F("subtotal") + models.F("tax") + models.F("carried")),
+                name="invoice_total_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(carried=0) | models.Q(carried__gt=0, total=0), name="invoice_carried_when_negative"
+            ),
             models.CheckConstraint(
                 condition=models.Q(prepaid__gte=0, prepaid__lte=models.F("total")), name="invoice_prepaid_within_total"
             ),
@@ -95,12 +117,33 @@ class Invoice(models.Model):
         return f"{self.number or 'draft'} of customer {self.customer_id}"
 
 
+class LineKind(models.TextChoices):
+    """Why a line is there; the same as in billing.rating.lines."""
+
+    CHARGE = "charge"
+    ZERO_RATED = "zero_rated"
+    DISCOUNT = "discount"
+    MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    CREDIT = "credit"
+    TAX = "tax"
+
+
 class InvoiceLine(models.Model):
-    """One charge: a quantity, the amount it came to, and how (`detail` holds the rows of its formula)."""
+    """One line: a quantity, the amount it came to, and how (`detail` holds the rows of its formula).
+
+    `rate_card` is empty for what concerns the whole invoice. `source` is the key of the discount, grant, zero-rating or
+    tax rate that the line comes from. `terms` is a digest of the rate card as it was charged, so that a later change of
+    what was paid in advance is seen; `adjusts` is the line of which unused time is given back.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
-    rate_card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="lines")
+    kind = models.CharField(max_length=10, choices=LineKind.choices, default=LineKind.CHARGE)
+    rate_card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="lines", null=True, blank=True)
+    source = models.CharField(max_length=120, blank=True)
+    terms = models.CharField(max_length=64, blank=True)
+    adjusts = models.ForeignKey("self", on_delete=models.PROTECT, related_name="adjustments", null=True, blank=True)
     description = models.CharField(max_length=250)
     meter = models.SlugField(max_length=64, blank=True)
     quantity = models.DecimalField(max_digits=38, decimal_places=12)
@@ -111,7 +154,10 @@ class InvoiceLine(models.Model):
     detail = models.JSONField(help_text="Rows of the formula: text, quantity, unit price and amount, as texts.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once"),
+            models.CheckConstraint(condition=models.Q(kind__in=LineKind.values), name="invoice_line_kind"),
+        ]
         triggers = [
             pgtrigger.Trigger(
                 name="frozen_with_its_invoice",
