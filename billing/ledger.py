@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from agents.models import Customer
 from billing.errors import LedgerConflictError, MoneyError, UnbalancedError
@@ -108,6 +108,12 @@ def remaining(*, grant: CreditGrant) -> Value:
     """Return what is left of a credit grant: the sum of its entries."""
     drawn = LedgerEntry.objects.filter(grant=grant).aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
     return value_of(-drawn, grant.currency)
+
+
+def remaining_of(*, grants: QuerySet[CreditGrant]) -> dict[int, Decimal]:
+    """Return what is left of each of some credit grants, by id: the sums of their entries."""
+    sums = LedgerEntry.objects.filter(grant__in=grants.values("pk")).values_list("grant").annotate(sum=Sum("amount"))
+    return {grant_id: -drawn for grant_id, drawn in sums}
 
 
 def trial_balance() -> tuple[Balance, ...]:

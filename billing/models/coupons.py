@@ -98,14 +98,18 @@ class Redemption(models.Model):
 
 
 class RedemptionUse(models.Model):
-    """A closed billing period that a redemption served, once by constraint."""
+    """A closed billing period that a redemption served, once by constraint; `number` counts them from 1."""
 
     redemption = models.ForeignKey(Redemption, on_delete=models.PROTECT, related_name="uses")
     period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="redemption_uses")
+    number = models.PositiveIntegerField()
     used_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["redemption", "period"], name="redemption_used_once_a_period")]
+        constraints = [
+            models.UniqueConstraint(fields=["redemption", "period"], name="redemption_used_once_a_period"),
+            models.UniqueConstraint(fields=["redemption", "number"], name="redemption_use_numbered_once"),
+        ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

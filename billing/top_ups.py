@@ -1,0 +1,100 @@
+"""Top-ups: prepaid credit that is bought again when little is left; a due row asks for its collection."""
+
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+
+from agents.models import Customer
+from billing import closing, credits
+from billing.credits import Award
+from billing.errors import BillingError, TopUpStateError
+from billing.models import BillingPeriod, CreditGrant, TopUp, TopUpRule
+from billing.models.credits import Funding, GrantKind
+from billing.models.subscriptions import PeriodStatus
+from billing.models.top_ups import TopUpStatus
+from billing.money import Money
+
+log = structlog.get_logger(__name__)
+
+
+def due(*, now: datetime) -> list[TopUp]:
+    """Write a top-up for each rule whose customer has less left than its threshold; return all that wait for money.
+
+    A rule has one top-up waiting at a time, and so many in a day of the customer's zone, given up ones included. Safe
+    at any time and at once. A rule that fails is logged, and the others go on.
+    """
+    waiting = TopUp.objects.filter(rule=OuterRef("pk"), status=TopUpStatus.DUE)
+    rules = TopUpRule.objects.filter(~Exists(waiting), stopped_at=None).select_related("customer").order_by("pk")
+    for rule in rules:
+        try:
+            _check(rule, now)
+        except BillingError:
+            log.exception("top_up_failed", rule_id=rule.pk)
+    return list(TopUp.objects.filter(status=TopUpStatus.DUE).select_related("rule__customer").order_by("pk"))
+
+
+def remaining(*, customer: Customer, currency: str, now: datetime) -> Money:
+    """Return the prepaid credit in force less what the periods not yet invoiced cost so far; it may be below nothing.
+
+    Raises what closing.preview raises.
+    """
+    left = Money(credits.available(customer=customer, currency=currency, at=now).amount, currency)
+    unbilled = BillingPeriod.objects.exclude(status=PeriodStatus.CLOSED).filter(
+        subscription__customer=customer, starts_at__lt=now
+    )
+    for period in unbilled.select_related("subscription__customer", "subscription__version"):
+        left -= closing.preview(period=period, now=now).total
+    return left
+
+
+@transaction.atomic
+def settle(*, top_up: TopUp, now: datetime) -> CreditGrant:
+    """Turn a top-up whose money has come into prepaid credit, once; again gives the same grant.
+
+    Raises TopUpStateError where it was given up.
+    """
+    row = TopUp.objects.select_for_update(of=("self",)).select_related("rule__customer", "grant").get(pk=top_up.pk)
+    if row.grant is not None:
+        return row.grant
+    if row.status != TopUpStatus.DUE:
+        raise TopUpStateError(f"{row}; money for it waits for a person.")
+    award = Award(
+        kind=GrantKind.PREPAID,
+        name="Top-up",
+        amount=Money(row.amount, row.rule.currency),
+        effective_at=now,
+        funding=Funding.CASH,
+        source=str(row),
+    )
+    granted = credits.grant(customer=row.rule.customer, award=award, key=f"top-up:{row.pk}", now=now)
+    TopUp.objects.filter(pk=row.pk).update(status=TopUpStatus.PAID, settled_at=now, grant=granted)
+    return granted
+
+
+def cancel(*, top_up: TopUp, now: datetime) -> TopUp:
+    """Give up a top-up that waits for its money; again changes nothing. Raises TopUpStateError where it was paid."""
+    TopUp.objects.filter(pk=top_up.pk, status=TopUpStatus.DUE).update(status=TopUpStatus.CANCELED, settled_at=now)
+    top_up.refresh_from_db()
+    if top_up.status != TopUpStatus.CANCELED:
+        raise TopUpStateError(f"{top_up}; it cannot be given up.")
+    return top_up
+
+
+def _check(rule: TopUpRule, now: datetime) -> None:
+    threshold = Money(rule.threshold, rule.currency)
+    if remaining(customer=rule.customer, currency=rule.currency, now=now) >= threshold:
+        return
+    day = now.astimezone(ZoneInfo(rule.customer.time_zone)).date()
+    number = rule.top_ups.filter(day=day).count() + 1
+    if number > rule.max_per_day:
+        log.warning("top_up_limit_reached", rule_id=rule.pk, day=str(day), max_per_day=rule.max_per_day)
+        return
+    try:
+        with transaction.atomic():
+            TopUp.objects.create(rule=rule, day=day, number=number, amount=Decimal(rule.amount), created_at=now)
+    except IntegrityError:
+        log.info("top_up_written_by_another", rule_id=rule.pk, day=str(day), number=number)
