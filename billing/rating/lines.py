@@ -5,15 +5,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
+from fractions import Fraction
 
 from billing.money import Money, total
 from billing.periods import Period
 from billing.rating.cost import PriceRow
 from billing.rating.numbers import text_of
 
-_NONE: Final[Mapping[str, Decimal]] = MappingProxyType({})
+Rows = tuple[PriceRow[Decimal], ...] | tuple[PriceRow[Fraction], ...]
+
+
+def detail_of(rows: Rows) -> list[dict[str, str]]:
+    """Return the rows of a formula as texts; empty where a row has no price or amount."""
+    return [
+        {
+            "text": row.text,
+            "quantity": text_of(row.quantity),
+            "unit_price": "" if row.unit_price is None else text_of(row.unit_price),
+            "amount": "" if row.amount is None else text_of(row.amount),
+        }
+        for row in rows
+    ]
 
 
 class LineKind(StrEnum):
@@ -44,22 +56,14 @@ class Line:
     quantity: Decimal
     unit: str
     amount: Money
-    rows: tuple[PriceRow, ...]
+    rows: Rows
     starts_at: datetime
     ends_at: datetime
     source: str = ""
 
     def detail(self) -> list[dict[str, str]]:
         """Return the rows as texts, as an invoice line keeps them; empty where a row has no price or amount."""
-        return [
-            {
-                "text": row.text,
-                "quantity": text_of(row.quantity),
-                "unit_price": "" if row.unit_price is None else text_of(row.unit_price),
-                "amount": "" if row.amount is None else text_of(row.amount),
-            }
-            for row in self.rows
-        ]
+        return detail_of(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class RatedPeriod:
     currency: str
     lines: tuple[Line, ...]
     draws: tuple[Draw, ...] = ()
-    carried: Mapping[str, Decimal] = field(default=_NONE)
+    carried: Mapping[str, Decimal] = field(default_factory=dict)
     fold: int = 0
 
     @property

@@ -1,10 +1,15 @@
-"""Exact decimal texts: how numbers of plans are read, and how fractions are shown."""
+"""Exact numbers: how those of plans are read, what they are computed in, and how they are shown."""
 
 import re
-from decimal import Decimal
+from decimal import Clamped, Context, Decimal, DivisionByZero, FloatOperation, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
 from math import floor
-from typing import Final
+from typing import Final, TypeVar
+
+N = TypeVar("N", Decimal, Fraction)  # decimals are fast, and fractions hold what no decimal does
+
+# Under this context decimals are exact or an error (Inexact), whereupon the same is computed in fractions.
+EXACT: Final = Context(prec=80, traps=[Clamped, DivisionByZero, FloatOperation, Inexact, InvalidOperation, Overflow])
 
 DIGITS: Final = 12  # after the point: prices of a millionth of a cent exist, and the columns hold as many
 _PLAIN = re.compile(r"[0-9]{1,15}(\.([0-9]+))?\Z")
@@ -26,6 +31,8 @@ def decimal_of(value: object, *, digits: int = DIGITS) -> Decimal:
 
 def text_of(value: Fraction | Decimal) -> str:
     """Return a number without an exponent or trailing zeros; one without an end is rounded to twelve digits."""
+    if isinstance(value, Decimal) and (text := _text_of_short(value)):
+        return text
     scaled = floor(abs(Fraction(value)) * 10**DIGITS + Fraction(1, 2))
     whole, rest = divmod(scaled, 10**DIGITS)
     sign = "-" if value < 0 and scaled else ""
@@ -35,3 +42,22 @@ def text_of(value: Fraction | Decimal) -> str:
 def plain(value: Fraction | Decimal) -> Decimal:
     """Return the number that `text_of` shows: for showing and storing, never for computing on."""
     return Decimal(text_of(value))
+
+
+def exactly(value: Fraction | Decimal, number: type[N]) -> N:
+    """Return a number as the kind asked for. Raises decimal.Inexact where no decimal holds a fraction."""
+    if isinstance(value, number):
+        return value
+    if isinstance(value, Decimal):
+        return number(value)
+    return number(EXACT.divide(Decimal(value.numerator), Decimal(value.denominator)))
+
+
+def _text_of_short(value: Decimal) -> str:
+    """Return the text of a decimal that needs no rounding, and nothing for one that does: this is what prices are."""
+    text = f"{value:f}"
+    whole, point, rest = text.partition(".")
+    if len(rest) > DIGITS:
+        return ""
+    text = text.rstrip("0").rstrip(".") if point else whole
+    return "0" if text == "-0" else text

@@ -1,71 +1,56 @@
-"""Prices as values, and the documents that plans write them in."""
+"""Prices as plans write them: documents, read strictly and written back."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
 from billing.errors import PriceError
-from billing.rating.numbers import decimal_of, text_of
+from billing.rating.falls import Fall, warnings
+from billing.rating.fields import Fields
+from billing.rating.kinds import (
+    Capacity,
+    CreditRow,
+    Credits,
+    Flat,
+    Graduated,
+    Match,
+    Matrix,
+    MatrixRow,
+    Package,
+    Percentage,
+    Price,
+    Scalar,
+    StairStep,
+    Tier,
+    Unit,
+    Volume,
+    dimensions_of,
+)
+from billing.rating.numbers import text_of
 
-
-@dataclass(frozen=True, slots=True)
-class Flat:
-    """An amount whatever the quantity."""
-
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """An amount for each unit, and that part of it for a part of a unit."""
-
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """An amount for every started package of `size` units; none for none."""
-
-    size: Decimal
-    amount: Decimal
-
-    def __post_init__(self) -> None:
-        if self.size <= 0:
-            raise PriceError("size", "must be above 0")
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """Units up to and including the `up_to`-th (without end where None) cost `unit` each; entering it costs `flat`."""
-
-    up_to: Decimal | None
-    unit: Decimal
-    flat: Decimal = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Graduated:
-    """Each unit at the price of the tier it falls in. The first tier's flat amount is due even at no usage."""
-
-    tiers: tuple[Tier, ...]
-
-    def __post_init__(self) -> None:
-        if not self.tiers:
-            raise PriceError("tiers", "needs at least one tier")
-        below = Decimal(0)
-        for index, tier in enumerate(self.tiers[:-1]):
-            if tier.up_to is None:
-                raise PriceError(f"tiers[{index}].up_to", "only the last tier is without end")
-            if tier.up_to <= below:
-                raise PriceError(f"tiers[{index}].up_to", f"must be above {text_of(below)}")
-            below = tier.up_to
-        if self.tiers[-1].up_to is not None:
-            raise PriceError(f"tiers[{len(self.tiers) - 1}].up_to", 'the last tier is without end; write "inf"')
-
-
-Price = Flat | Unit | Package | Graduated
+__all__ = [
+    "Capacity",
+    "CreditRow",
+    "Credits",
+    "Fall",
+    "Flat",
+    "Graduated",
+    "Matrix",
+    "MatrixRow",
+    "Package",
+    "Percentage",
+    "Price",
+    "Scalar",
+    "StairStep",
+    "Tier",
+    "Unit",
+    "Volume",
+    "dimensions_of",
+    "document_of",
+    "parse",
+    "warnings",
+]
 
 ENDLESS: Final = "inf"  # TOML has no null
 
@@ -73,20 +58,178 @@ ENDLESS: Final = "inf"  # TOML has no null
 def parse(document: object) -> Price:
     """Return the price that a document describes. Raises PriceError naming the field, such as `tiers[1].up_to`.
 
-    Forms: {"kind": "flat" | "unit", "amount": "0.02"}, {"kind": "package", "size": "10", "amount": "0.08"} and
-    {"kind": "graduated", "tiers": [{"up_to": "100", "unit": "0.002", "flat": "0"}, {"up_to": null, "unit": "0.001"}]}.
-    Numbers are decimal texts; the end of the last tier is null, or "inf" where the notation has no null.
+    Forms, by kind; numbers are decimal texts, and the end of the last tier is null, or "inf" where a notation lacks it:
+
+    * flat, unit: amount. package: size, amount.
+    * graduated, volume: tiers of up_to, unit and, if any, flat. stair_step: tiers of up_to and flat. A tier may say in
+      `above` where it begins, which is then checked.
+    * percentage: percent; for each transaction fixed, minimum, maximum, and transaction, the dimension of its name.
+    * capacity: price, one of the above but percentage.
+    * matrix: rows of match {dimension: value or values} and price, and default, a price.
+    * credits: currency, credits for each unit, amount of each credit, and rows of match and credits.
     """
     if not isinstance(document, Mapping):
         raise PriceError("price", "must be a table with a kind")
-    reader = _READERS.get(str(document.get("kind")))
-    if reader is None:
-        raise PriceError("kind", f"{document.get('kind')!r} is not one of {', '.join(_READERS)}")
-    return reader(document)
+    return _parse(Fields(document))
+
+
+def _parse(fields: Fields) -> Price:
+    kind = str(fields.table.get("kind"))
+    if kind not in _READERS:
+        raise fields.error("kind", f"{fields.table.get('kind')!r} is not one of {', '.join(_READERS)}")
+    try:
+        return _READERS[kind](fields)
+    except PriceError as error:  # the values know nothing of where their document stands
+        if error.field.startswith(fields.path):
+            raise
+        raise fields.error(error.field, error.detail) from None
+
+
+def _flat(fields: Fields) -> Flat:
+    fields.refuse_unknown("kind", "amount")
+    return Flat(fields.number("amount"))
+
+
+def _unit(fields: Fields) -> Unit:
+    fields.refuse_unknown("kind", "amount")
+    return Unit(fields.number("amount"))
+
+
+def _package(fields: Fields) -> Package:
+    fields.refuse_unknown("kind", "size", "amount")
+    return Package(size=fields.number("size"), amount=fields.number("amount"))
+
+
+def _graduated(fields: Fields) -> Graduated:
+    return Graduated(_tiers(fields, "unit"))
+
+
+def _volume(fields: Fields) -> Volume:
+    return Volume(_tiers(fields, "unit"))
+
+
+def _stair_step(fields: Fields) -> StairStep:
+    return StairStep(_tiers(fields, "flat"))
+
+
+def _tiers(fields: Fields, needed: str) -> tuple[Tier, ...]:
+    fields.refuse_unknown("kind", "tiers")
+    tiers: list[Tier] = []
+    for tier in fields.tables("tiers"):
+        tier.refuse_unknown(*{"above", "up_to", "flat", needed})
+        _check_start(tier, tiers[-1].up_to if tiers else Decimal(0))
+        tiers.append(
+            Tier(
+                up_to=_end(tier),
+                unit=tier.number("unit") if needed == "unit" else Decimal(0),
+                flat=tier.number("flat") if needed == "flat" or "flat" in tier.table else Decimal(0),
+            )
+        )
+    return tuple(tiers)
+
+
+def _end(tier: Fields) -> Decimal | None:
+    if "up_to" not in tier.table:
+        raise tier.error("up_to", "is missing")
+    return None if tier.table["up_to"] in (None, ENDLESS) else tier.number("up_to")
+
+
+def _check_start(tier: Fields, end: Decimal | None) -> None:
+    """Refuse a tier that says it begins elsewhere than where the one before it ends."""
+    above = tier.number_or_none("above")
+    if above is None or end is None or above == end:
+        return
+    fault = "leaves a gap after" if above > end else "overlaps the tier up to"
+    raise tier.error("above", f"{fault} {text_of(end)}")
+
+
+def _percentage(fields: Fields) -> Percentage:
+    fields.refuse_unknown("kind", "percent", "fixed", "minimum", "maximum", "transaction")
+    return Percentage(
+        percent=fields.number("percent"),
+        fixed=fields.number_or_none("fixed") or Decimal(0),
+        minimum=fields.number_or_none("minimum"),
+        maximum=fields.number_or_none("maximum"),
+        transaction=fields.text("transaction", default=""),
+    )
+
+
+def _capacity(fields: Fields) -> Capacity:
+    fields.refuse_unknown("kind", "price")
+    return Capacity(_scalar(fields.inner("price")))
+
+
+def _matrix(fields: Fields) -> Matrix:
+    fields.refuse_unknown("kind", "rows", "default")
+    return Matrix(rows=tuple(map(_matrix_row, fields.tables("rows"))), default=_scalar(fields.inner("default")))
+
+
+def _matrix_row(fields: Fields) -> MatrixRow:
+    fields.refuse_unknown("match", "price")
+    return MatrixRow(match=fields.values("match"), price=_scalar(fields.inner("price")))
+
+
+def _credits(fields: Fields) -> Credits:
+    fields.refuse_unknown("kind", "currency", "credits", "amount", "rows")
+    return Credits(
+        currency=fields.text("currency"),
+        credits=fields.number("credits"),
+        amount=fields.number("amount"),
+        rows=tuple(map(_credit_row, fields.tables("rows"))) if "rows" in fields.table else (),
+    )
+
+
+def _credit_row(fields: Fields) -> CreditRow:
+    fields.refuse_unknown("match", "credits")
+    return CreditRow(match=fields.values("match"), credits=fields.number("credits"))
+
+
+def _scalar(fields: Fields) -> Scalar:
+    price = _parse(fields)
+    if not isinstance(price, Scalar):
+        raise fields.error("kind", f"{fields.table['kind']!r} is no price of a single quantity")
+    return price
+
+
+_READERS: Final[Mapping[str, Callable[[Fields], Price]]] = MappingProxyType(
+    {
+        "flat": _flat,
+        "unit": _unit,
+        "package": _package,
+        "graduated": _graduated,
+        "volume": _volume,
+        "stair_step": _stair_step,
+        "percentage": _percentage,
+        "capacity": _capacity,
+        "matrix": _matrix,
+        "credits": _credits,
+    }
+)
 
 
 def document_of(price: Price) -> dict[str, Any]:
     """Return the document of a price, as stored; `parse` gives the same price back."""
+    match price:
+        case Percentage():
+            return {"kind": "percentage"} | _bounds(price)
+        case Capacity(inner):
+            return {"kind": "capacity", "price": document_of(inner)}
+        case Matrix(rows, default):
+            table = [{"match": _match(row.match), "price": document_of(row.price)} for row in rows]
+            return {"kind": "matrix", "rows": table, "default": document_of(default)}
+        case Credits(currency, credits_, amount, rows):
+            return {
+                "kind": "credits",
+                "currency": currency,
+                "credits": text_of(credits_),
+                "amount": text_of(amount),
+                "rows": [{"match": _match(row.match), "credits": text_of(row.credits)} for row in rows],
+            }
+        case _:
+            return _scalar_document(price)
+
+
+def _scalar_document(price: Scalar) -> dict[str, Any]:
     match price:
         case Flat(amount):
             return {"kind": "flat", "amount": text_of(amount)}
@@ -95,64 +238,22 @@ def document_of(price: Price) -> dict[str, Any]:
         case Package(size, amount):
             return {"kind": "package", "size": text_of(size), "amount": text_of(amount)}
         case Graduated(tiers):
-            return {"kind": "graduated", "tiers": [_tier_document(tier) for tier in tiers]}
+            return {"kind": "graduated", "tiers": [_tier(tier) | {"unit": text_of(tier.unit)} for tier in tiers]}
+        case Volume(tiers):
+            return {"kind": "volume", "tiers": [_tier(tier) | {"unit": text_of(tier.unit)} for tier in tiers]}
+        case StairStep(tiers):
+            return {"kind": "stair_step", "tiers": [_tier(tier) for tier in tiers]}
 
 
-def _tier_document(tier: Tier) -> dict[str, str | None]:
-    up_to = None if tier.up_to is None else text_of(tier.up_to)
-    return {"up_to": up_to, "unit": text_of(tier.unit), "flat": text_of(tier.flat)}
+def _tier(tier: Tier) -> dict[str, str | None]:
+    return {"up_to": None if tier.up_to is None else text_of(tier.up_to), "flat": text_of(tier.flat)}
 
 
-def _flat(document: Mapping[str, Any]) -> Flat:
-    _refuse_unknown(document, {"kind", "amount"})
-    return Flat(_number(document, "amount"))
+def _bounds(price: Percentage) -> dict[str, str]:
+    numbers = {name: getattr(price, name) for name in ("percent", "fixed", "minimum", "maximum")}
+    written = {name: text_of(number) for name, number in numbers.items() if number is not None}
+    return written | ({"transaction": price.transaction} if price.transaction else {})
 
 
-def _unit(document: Mapping[str, Any]) -> Unit:
-    _refuse_unknown(document, {"kind", "amount"})
-    return Unit(_number(document, "amount"))
-
-
-def _package(document: Mapping[str, Any]) -> Package:
-    _refuse_unknown(document, {"kind", "size", "amount"})
-    return Package(size=_number(document, "size"), amount=_number(document, "amount"))
-
-
-def _graduated(document: Mapping[str, Any]) -> Graduated:
-    _refuse_unknown(document, {"kind", "tiers"})
-    tiers = document.get("tiers")
-    if not isinstance(tiers, Sequence) or isinstance(tiers, str):
-        raise PriceError("tiers", "must be a list of tiers")
-    return Graduated(tuple(_tier(tier, f"tiers[{index}]") for index, tier in enumerate(tiers)))
-
-
-def _tier(document: object, path: str) -> Tier:
-    if not isinstance(document, Mapping):
-        raise PriceError(path, "must be a table with up_to, unit and flat")
-    _refuse_unknown(document, {"up_to", "unit", "flat"}, f"{path}.")
-    if "up_to" not in document:
-        raise PriceError(f"{path}.up_to", "is missing")
-    endless = document["up_to"] in (None, ENDLESS)
-    up_to = None if endless else _number(document, "up_to", f"{path}.")
-    flat = _number(document, "flat", f"{path}.") if "flat" in document else Decimal(0)
-    return Tier(up_to=up_to, unit=_number(document, "unit", f"{path}."), flat=flat)
-
-
-_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Price]]] = MappingProxyType(
-    {"flat": _flat, "unit": _unit, "package": _package, "graduated": _graduated}
-)
-
-
-def _number(document: Mapping[str, Any], name: str, path: str = "") -> Decimal:
-    if name not in document:
-        raise PriceError(f"{path}{name}", "is missing")
-    try:
-        return decimal_of(document[name])
-    except ValueError as error:
-        raise PriceError(f"{path}{name}", str(error)) from None
-
-
-def _refuse_unknown(document: Mapping[str, Any], known: set[str], path: str = "") -> None:
-    for name in document:
-        if name not in known:
-            raise PriceError(f"{path}{name}", f"is unknown; the fields are {', '.join(sorted(known))}")
+def _match(match: Match) -> dict[str, list[str]]:
+    return {name: list(values) for name, values in match.items()}

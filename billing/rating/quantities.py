@@ -1,4 +1,4 @@
-"""From what a meter measured to what a price counts: conversion of units, rounding, allowance."""
+"""From what a meter measured to what a price counts: conversion of units, rounding."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -8,44 +8,43 @@ from types import MappingProxyType
 from typing import Final
 
 from billing.errors import RatingError
+from billing.rating.numbers import N
+
+AS_IT_IS: Final = "none"
+_HALF: Final = Fraction(1, 2)
 
 
-def _keep(quantity: Fraction) -> Fraction:
-    return quantity
+def _down(quantity: Decimal | Fraction) -> int:
+    return floor(quantity)
 
 
-def _up(quantity: Fraction) -> Fraction:
-    return Fraction(ceil(quantity))
+def _up(quantity: Decimal | Fraction) -> int:
+    return ceil(quantity)
 
 
-def _down(quantity: Fraction) -> Fraction:
-    return Fraction(floor(quantity))
+def _half_up(quantity: Decimal | Fraction) -> int:
+    return floor(Fraction(quantity) + _HALF)
 
 
-def _half_up(quantity: Fraction) -> Fraction:
-    return Fraction(floor(quantity + Fraction(1, 2)))
-
-
-ROUNDINGS: Final[Mapping[str, Callable[[Fraction], Fraction]]] = MappingProxyType(
-    {"none": _keep, "up": _up, "half_up": _half_up, "down": _down}
+_WHOLE: Final[Mapping[str, Callable[[Decimal | Fraction], int]]] = MappingProxyType(
+    {"up": _up, "half_up": _half_up, "down": _down}
 )
+ROUNDINGS: Final = (AS_IT_IS, *_WHOLE)
 
 
-def convert(*, quantity: Fraction, divide_by: Decimal, period_seconds: Fraction | None = None) -> Fraction:
-    """Return the quantity in the card's unit.
+def convert(*, quantity: N, divide_by: Decimal, period_seconds: N | None = None) -> N:
+    """Return the quantity in the card's unit. Raises decimal.Inexact under `numbers.EXACT` where no decimal holds it.
 
     With `period_seconds` (of the full period) an integral over time becomes a mean: seat-seconds become seats.
     """
-    return quantity / Fraction(divide_by) / (1 if period_seconds is None else period_seconds)
+    quantity = quantity / type(quantity)(divide_by)
+    return quantity if period_seconds is None else quantity / period_seconds
 
 
-def round_units(*, quantity: Fraction, rounding: str) -> Fraction:
+def round_units(*, quantity: N, rounding: str) -> N:
     """Return the quantity in whole units, or as it is for "none". Raises RatingError for an unknown rounding."""
-    if rounding not in ROUNDINGS:
+    if rounding == AS_IT_IS:
+        return quantity
+    if rounding not in _WHOLE:
         raise RatingError(f"{rounding!r} is not one of {', '.join(ROUNDINGS)}")
-    return ROUNDINGS[rounding](quantity)
-
-
-def exceed(*, quantity: Fraction, allowance: Decimal) -> Fraction:
-    """Return what is left to pay for after the units included."""
-    return max(quantity - Fraction(allowance), Fraction(0))
+    return type(quantity)(_WHOLE[rounding](quantity))

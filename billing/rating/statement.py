@@ -2,7 +2,8 @@
 
 from billing.rating.card import Card, ZeroRate
 from billing.rating.lines import Draw, Line, LineKind, RatedPeriod
-from billing.rating.terms import Discount, Grant, Part, Pool, Service, TaxRate, TaxRule, Terms, Treatment, Usage
+from billing.rating.terms import Discount, Grant, Pool, Service, TaxRate, TaxRule, Terms, Treatment
+from billing.rating.usage import Part, Usage
 
 __all__ = [
     "Card",

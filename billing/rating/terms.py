@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from billing.errors import RatingError
@@ -12,32 +11,9 @@ from billing.money import Money
 from billing.periods import Period
 from billing.rating.card import Card
 from billing.rating.lines import Line
+from billing.rating.usage import Usage
 
-_NONE: Final[Mapping[str, Decimal]] = MappingProxyType({})
-_OWN: Final[Mapping[str, "Service"]] = MappingProxyType({})
-_UNGROUPED: Final[Mapping[str, str | None]] = MappingProxyType({})
 _PERCENT: Final = Decimal(100)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What was used in one group: the text of each dimension, None where the events carry none."""
-
-    quantity: Decimal
-    group: Mapping[str, str | None] = _UNGROUPED
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a card's meter measured, in the meter's `unit`, split by the card's `dimensions`.
-
-    No parts are no usage; a card without dimensions has one part with an empty group. Where the price needs the
-    transactions, each part is one, and the order of the parts is theirs.
-    """
-
-    meter: str
-    unit: str
-    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +133,10 @@ class Terms:
     minimum: Money | None = None
     maximum: Money | None = None
     pools: tuple[Pool, ...] = ()
-    rollover: Mapping[str, Decimal] = _NONE
+    rollover: Mapping[str, Decimal] = field(default_factory=dict)
     promotions: tuple[Grant, ...] = ()
     tax: TaxRule | None = None
-    services: Mapping[str, Service] = field(default=_OWN)
+    services: Mapping[str, Service] = field(default_factory=dict)
     adjustments: tuple[Line, ...] = ()
     fold: int = 0
 

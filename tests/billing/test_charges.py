@@ -131,11 +131,11 @@ def test_the_rows_of_a_line_add_up_to_its_amount(quantity, amount, allowance, ro
     line = rate(
         card(Unit(amount), divide_by=Decimal(7), rounding=rounding, allowance=Decimal(allowance)), str(quantity)
     )
-    exact = sum((row.amount for row in line.rows if row.amount is not None), Fraction(0))
+    exact = sum((Fraction(row.amount) for row in line.rows if row.amount is not None), Fraction(0))
     assert round_half_up(exact, "EUR") == line.amount
 
 
 @given(st.integers(1, 31 * DAY), st.decimals(0, 100, places=2))
 def test_the_rows_of_a_prorated_fee_add_up_too(seconds, amount):
     line = rate(fee(str(amount)), period=Period(JANUARY.starts_at, JANUARY.starts_at + timedelta(seconds=seconds)))
-    assert round_half_up(sum((row.amount or Fraction(0) for row in line.rows), Fraction(0)), "EUR") == line.amount
+    assert round_half_up(sum((Fraction(row.amount or 0) for row in line.rows), Fraction(0)), "EUR") == line.amount
