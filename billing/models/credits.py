@@ -33,7 +33,8 @@ class Funding(models.TextChoices):
 class RecurringGrant(models.Model):
     """A rule that gives promotional credit each month from `starts_at` on.
 
-    Each grant lasts for `lasts_months`, or for ever where that is 0. Months are counted from `starts_at` in the customer's time zone, as billing periods are.
+    Each grant lasts for `lasts_months`, or for ever where that is 0. Months are counted from `starts_at` in the
+    customer's time zone, as billing periods are.
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="recurring_grants")
