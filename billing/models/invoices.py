@@ -53,7 +53,12 @@ class Invoice(models.Model):
     status = models.CharField(max_length=16, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
     number = models.CharField(max_length=40, unique=True, null=True, blank=True)
     currency = models.CharField(max_length=3)
-    total = models.DecimalField(max_digits=20, decimal_places=4)
+    subtotal = models.DecimalField(max_digits=20, decimal_places=4, help_text="The sum of the lines before tax.")
+    tax = models.DecimalField(max_digits=20, decimal_places=4, default=0, help_text="The sum of the tax lines.")
+    carried = models.DecimalField(
+        max_digits=20, decimal_places=4, default=0, help_text="What lines below nothing left over, given as credit."
+    )
+    total = models.DecimalField(max_digits=20, decimal_places=4, help_text="Subtotal, tax and what is carried.")
     prepaid = models.DecimalField(
         max_digits=20, decimal_places=4, default=0, help_text="What the customer's prepaid credit paid of it at issue."
     )
