@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from math import floor
 from types import MappingProxyType
@@ -40,6 +40,10 @@ def currency_of(code: str) -> Currency:
         raise UnknownCurrencyError(f"{code!r} is not one of {', '.join(CURRENCIES)}") from None
 
 
+# Our own context: no caller's digits or traps change an amount. Its half up mirrors at zero, as ours does.
+_HALF_UP: Final = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """An amount in a currency; whole smallest units only, so that no sum of amounts needs rounding.
@@ -57,7 +61,7 @@ class Money:
             raise MoneyError(f"{self.amount!r} is a {type(self.amount).__name__}; money is made of Decimal")
         if not self.amount.is_finite() or abs(self.amount) >= LIMIT:
             raise MoneyError(f"{self.amount} is no amount of money")
-        exact = self.amount.quantize(step)
+        exact = self.amount.quantize(step, context=_HALF_UP)
         if exact != self.amount:
             raise MoneyError(f"{self.amount} {self.currency} is no multiple of {step}")
         object.__setattr__(self, "amount", exact + 0)  # adding nothing turns -0 into 0
@@ -109,6 +113,8 @@ def round_half_up(value: Fraction | Decimal, currency: str) -> Money:
     if not isinstance(value, Fraction | Decimal):
         raise MoneyError(f"{value!r} is a {type(value).__name__}; amounts are Fraction or Decimal")
     step = currency_of(currency).step
+    if isinstance(value, Decimal) and abs(value) < LIMIT:
+        return Money(value.quantize(step, context=_HALF_UP), currency)
     exact = Fraction(value)
     steps = floor(abs(exact) / Fraction(step) + Fraction(1, 2))
     return Money((-steps if exact < 0 else steps) * step, currency)

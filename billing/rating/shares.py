@@ -39,9 +39,9 @@ class Share(Generic[N]):
     is_covered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Free(Generic[N]):
-    """Usage that a rule of the card has made free, in the meter's unit."""
+    """Usage that a rule of the card has made free; a step turns its quantity into the card's unit."""
 
     rule: ZeroRate
     quantity: N

@@ -112,6 +112,8 @@ def _convert(work: Working[N]) -> None:
     seconds = exactly(work.full.seconds, work.number) if card.per_period else None
     for share in work.shares:
         share.quantity = quantities.convert(quantity=share.quantity, divide_by=card.divide_by, period_seconds=seconds)
+    for free in work.free:
+        free.quantity = quantities.convert(quantity=free.quantity, divide_by=card.divide_by, period_seconds=seconds)
     by = [text_of(card.divide_by)] if card.divide_by != 1 else []
     by += [f"{proration.seconds_text(work.full)} of the full period"] if card.per_period else []
     text = f"{text_of(work.used)} {work.unit} divided by {' and '.join(by)}"
