@@ -3,21 +3,24 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
 
-from billing import offers
-from billing.errors import PlanDocumentError, PlanNotPublishedError, PlanVersionConflictError
+from billing import offer_texts, offers, shelves
+from billing.errors import CurrencyMismatchError, PlanDocumentError, PlanNotPublishedError, PlanVersionConflictError
 from billing.models import Plan, PlanVersion, RateCard
 from billing.models.catalog import VersionStatus
 from billing.offers import Offer
-from billing.rating import prices
-from billing.rating.charges import Card
+from billing.rating.card import Card
 from metering import usage
 
 PLANS: Final = Path(__file__).parent / "plans"
+_VERSIONS_IN_MEMORY: Final = 1000
 
 
 def shipped() -> Iterator[Mapping[str, Any]]:
@@ -34,6 +37,19 @@ def read(*, path: Path) -> Mapping[str, Any]:
         raise PlanDocumentError(path.name, str(error)) from None
 
 
+def parse(*, document: Mapping[str, Any]) -> Offer:
+    """Return what a plan document offers, checked against the meters there are; nothing is stored.
+
+    Raises PlanDocumentError and PriceError naming the field.
+    """
+    return offers.parse(document=document, meters=meters())
+
+
+def meters() -> dict[str, tuple[str, ...]]:
+    """Return the dimensions of each meter that a plan may name."""
+    return {meter.key: tuple(meter.dimensions) for meter in usage.meters()}
+
+
 @transaction.atomic
 def import_plan(*, document: Mapping[str, Any], now: datetime) -> PlanVersion:
     """Keep a plan document as a draft version, and return the version that holds its content.
@@ -42,83 +58,85 @@ def import_plan(*, document: Mapping[str, Any], now: datetime) -> PlanVersion:
     never is. The plan's name and description are those of the last document.
     Raises PlanDocumentError and PriceError naming the field, PlanVersionConflictError.
     """
-    offer = offers.parse(document=document, meters={meter.key: meter.dimensions for meter in usage.meters()})
+    offer = parse(document=document)
     plan, _ = Plan.objects.update_or_create(
         key=offer.plan, defaults={"name": offer.name, "description": offer.description}
     )
-    fields = {"currency": offer.currency, "interval": offer.interval}
+    fields = shelves.columns_of(offer)
     PlanVersion.objects.get_or_create(plan=plan, number=offer.number, defaults={**fields, "created_at": now})
-    version = PlanVersion.objects.select_for_update().get(plan=plan, number=offer.number)
-    if _content_of(version) == (offer.currency, offer.interval, offer.cards):
+    version = PlanVersion.objects.select_for_update().select_related("plan").get(plan=plan, number=offer.number)
+    if shelves.offer_of(version) == offer:
         return version
     if version.status != VersionStatus.DRAFT:
         raise PlanVersionConflictError(
             f"Version {offer.number} of {offer.plan} is {version.status} with other content; number this one anew."
         )
-    _replace(version, offer)
+    version.rate_cards.all().delete()
+    PlanVersion.objects.filter(pk=version.pk).update(**fields)
+    RateCard.objects.bulk_create(shelves.rows_of(offer, version))
+    version.refresh_from_db()
     return version
 
 
 @transaction.atomic
-def publish(*, version: PlanVersion, now: datetime) -> PlanVersion:
+def publish(*, version: PlanVersion, now: datetime, effective_at: datetime | None = None) -> PlanVersion:
     """Freeze a draft, so that it can be subscribed to; a published version stays as it is.
 
-    Raises PlanNotPublishedError for an archived version.
+    With `effective_at` nobody is put on it for a time before that. Raises PlanNotPublishedError for an archived one.
     """
     draft = PlanVersion.objects.filter(pk=version.pk, status=VersionStatus.DRAFT)
-    draft.update(status=VersionStatus.PUBLISHED, published_at=now)
+    draft.update(status=VersionStatus.PUBLISHED, published_at=now, effective_at=effective_at)
     version.refresh_from_db()
     if version.status != VersionStatus.PUBLISHED:
         raise PlanNotPublishedError(f"{version} cannot be published again.")
     return version
 
 
-def cards_of(version: PlanVersion) -> tuple[Card, ...]:
-    """Return the rate cards of a version as values, in the order of the invoice's lines."""
-    return tuple(card_of(row) for row in version.rate_cards.order_by("position"))
+@transaction.atomic
+def archive(*, version: PlanVersion) -> PlanVersion:
+    """Take a published version off the shelf: nobody is put on it any more, and those on it stay.
+
+    Raises PlanNotPublishedError for a draft.
+    """
+    published = PlanVersion.objects.filter(pk=version.pk).exclude(status=VersionStatus.DRAFT)
+    if published.update(status=VersionStatus.ARCHIVED) != 1:
+        raise PlanNotPublishedError(f"{version} is a draft; delete it or publish it.")
+    version.refresh_from_db()
+    return version
 
 
-def card_of(row: RateCard) -> Card:
-    """Return a stored rate card as a value. Raises PriceError where its price cannot be read."""
-    return Card(
-        key=row.key,
-        name=row.name,
-        unit=row.unit,
-        price=prices.parse(row.price),
-        meter=row.meter,
-        filters=row.filters,
-        divide_by=row.divide_by,
-        per_period=row.per_period,
-        rounding=row.rounding,
-        allowance=row.allowance,
-        prorated=row.prorated,
-    )
+def current(*, plan: Plan, at: datetime) -> PlanVersion | None:
+    """Return the version that a new customer of a plan gets at `at`: the one that became effective last."""
+    since = Coalesce(F("effective_at"), F("published_at"))
+    published = PlanVersion.objects.filter(plan=plan, status=VersionStatus.PUBLISHED).alias(since=since)
+    return published.filter(since__lte=at).order_by("-since", "-number").first()
 
 
-def _content_of(version: PlanVersion) -> tuple[str, str, tuple[Card, ...]]:
-    return version.currency, version.interval, cards_of(version)
+def offer_of(version: PlanVersion) -> Offer:
+    """Return what a stored version offers; one that is frozen is read from the database once."""
+    if version.status == VersionStatus.DRAFT:
+        return shelves.offer_of(version)
+    return _frozen_offer(version.pk, version.published_at)
 
 
-def _replace(version: PlanVersion, offer: Offer) -> None:
-    version.rate_cards.all().delete()
-    version.currency, version.interval = offer.currency, offer.interval
-    version.save(update_fields=["currency", "interval"])
-    RateCard.objects.bulk_create(_row_of(version, position, card) for position, card in enumerate(offer.cards, start=1))
+def document_of(version: PlanVersion) -> dict[str, Any]:
+    """Return the plan document of a stored version, as it can be imported again: under another number it is a copy."""
+    return offer_texts.document_of(offer_of(version))
 
 
-def _row_of(version: PlanVersion, position: int, card: Card) -> RateCard:
-    return RateCard(
-        version=version,
-        position=position,
-        key=card.key,
-        name=card.name,
-        meter=card.meter,
-        filters=dict(card.filters),
-        unit=card.unit,
-        divide_by=card.divide_by,
-        per_period=card.per_period,
-        rounding=card.rounding,
-        allowance=card.allowance,
-        price=prices.document_of(card.price),
-        prorated=card.prorated,
-    )
+def cards_of(version: PlanVersion, *, currency: str | None = None) -> tuple[Card, ...]:
+    """Return the rate cards of a version as values, in the order of the invoice's lines.
+
+    In its first currency where none is given. Raises CurrencyMismatchError where it has no prices in that currency.
+    """
+    offer = offer_of(version)
+    wanted = currency or offer.currencies[0]
+    if wanted not in offer.cards:
+        raise CurrencyMismatchError(f"{version} has prices in {', '.join(offer.currencies)}, not in {wanted}.")
+    return tuple(one.card for one in offer.cards[wanted])
+
+
+@lru_cache(maxsize=_VERSIONS_IN_MEMORY)
+def _frozen_offer(version_id: int, _published_at: datetime | None) -> Offer:
+    """Return the offer of a version that a trigger keeps from changing."""
+    return shelves.offer_of(PlanVersion.objects.select_related("plan").get(pk=version_id))

@@ -13,7 +13,8 @@ BillingError
 │   ├── PlanVersionConflictError    the version exists with other content, and is published
 │   ├── PlanNotPublishedError       the version is a draft or archived
 │   └── ApprovalError               a publication cannot be proposed or decided
-├── SubscriptionExistsError         the customer has a live subscription
+├── SubscriptionExistsError         the customer has a subscription at that time
+├── ChangeRefusedError              a subscription cannot be changed so, or not from then on
 ├── PeriodNotDueError               the period cannot be closed yet
 ├── UsageNotFoldedError             accepted usage is still on its way into the quantities
 ├── InvoiceError                    an invoice cannot do this
@@ -93,7 +94,11 @@ class ApprovalError(PlanError):
 
 
 class SubscriptionExistsError(BillingError):
-    """The customer already has a live subscription."""
+    """The customer already has a subscription at that time."""
+
+
+class ChangeRefusedError(BillingError):
+    """The subscription is in no state for the change, or what would change is invoiced already."""
 
 
 class PeriodNotDueError(BillingError):

@@ -1,7 +1,7 @@
 """Billing periods: half-open stretches of time, cut at the same local instant of each month, whatever the clocks do."""
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.errors import PeriodError
 
-MONTHS: Final[Mapping[str, int]] = MappingProxyType({"month": 1})
+MONTHS: Final[Mapping[str, int]] = MappingProxyType({"month": 1, "quarter": 3, "year": 12})
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -71,6 +71,22 @@ def full_period(*, anchor_at: datetime, zone: str, interval: str, at: datetime) 
     if _boundary(anchor, index * step) > at:
         index -= 1
     return Period(_boundary(anchor, index * step), _boundary(anchor, (index + 1) * step))
+
+
+def finest(intervals: Iterable[str]) -> str:
+    """Return the shortest of at least one interval: at its bounds all the longer ones change, too."""
+    return min(intervals, key=_months)
+
+
+def after(*, start: datetime, zone: str, months: int = 0, days: int = 0) -> datetime:
+    """Return the instant so many months, then days, after `start` by the calendar and clocks of the IANA `zone`.
+
+    Raises PeriodError for an unknown zone or a naive instant.
+    """
+    if start.utcoffset() is None:
+        raise PeriodError("an instant needs a time zone")
+    local = _boundary(start.astimezone(_zone(zone)), months).astimezone(_zone(zone))
+    return (local + timedelta(days=days)).astimezone(UTC)  # of one zone, so Python moves the wall clock
 
 
 def clip(*, full: Period, starts_at: datetime, ends_at: datetime | None = None) -> Period:

@@ -99,27 +99,22 @@ class SubscriptionChange(models.Model):
         return f"{self.kind} {self.number} of subscription {self.subscription_id}"
 
 
-class TermState(models.TextChoices):
-    """Whether a stretch of time is charged: a trial and a pause are not."""
-
-    ACTIVE = "active"
-    TRIAL = "trial"
-    PAUSED = "paused"
-
-
 class SubscriptionTerm(models.Model):
-    """On which version a subscription stands in `[starts_at, ends_at)`, and in which phase of it (0 is the first)."""
+    """On which version a subscription stands in `[starts_at, ends_at)`, and in which phase of it (0 is the first).
+
+    Neither a trial nor a pause is charged; what is used meanwhile is on the invoice and costs nothing.
+    """
 
     change = models.ForeignKey(SubscriptionChange, on_delete=models.PROTECT, related_name="terms")
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="terms")
     phase = models.PositiveSmallIntegerField(null=True, blank=True, help_text="None after the last phase.")
-    state = models.CharField(max_length=8, choices=TermState.choices, default=TermState.ACTIVE)
+    is_trial = models.BooleanField(default=False)
+    is_paused = models.BooleanField(default=False)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(state__in=TermState.values), name="subscription_term_state"),
             models.CheckConstraint(condition=_WITHIN_BOUNDS, name="subscription_term_bounds"),
             ExclusionConstraint(
                 name="subscription_term_no_overlap",
@@ -132,7 +127,7 @@ class SubscriptionTerm(models.Model):
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"{self.state} on version {self.version_id} from {self.starts_at:%Y-%m-%d}"
+        return f"version {self.version_id} from {self.starts_at:%Y-%m-%d}"
 
 
 class CardOverride(models.Model):

@@ -41,7 +41,7 @@ def test_a_draft_is_replaced_by_a_document_with_its_number(db):
     second = take(rate_cards=[FEE], currency="USD")
     assert first.pk == second.pk
     assert [card.key for card in catalog.cards_of(second)] == ["base"]
-    assert PlanVersion.objects.get().currency == "USD"
+    assert PlanVersion.objects.get().currencies == ["USD"]
 
 
 def test_a_published_version_is_never_replaced(db):
