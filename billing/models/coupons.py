@@ -41,12 +41,14 @@ class Coupon(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(percent__gt=0, percent__lte=100, amount__isnull=True, currency="")
-                | (models.Q(percent__isnull=True, amount__gt=0) & ~models.Q(currency="")),
+                condition=models.Q(
+                    percent__isnull=False, percent__gt=0, percent__lte=100, amount__isnull=True, currency=""
+                )
+                | (models.Q(percent__isnull=True, amount__isnull=False, amount__gt=0) & ~models.Q(currency="")),
                 name="coupon_percent_or_amount",
             ),
             models.CheckConstraint(
-                condition=models.Q(duration="periods", periods__gt=0)
+                condition=models.Q(duration="periods", periods__isnull=False, periods__gt=0)
                 | models.Q(duration__in=["once", "forever"], periods__isnull=True),
                 name="coupon_duration",
             ),
