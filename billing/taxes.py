@@ -14,7 +14,6 @@ from agents.models import Customer
 from agents.models.customers import TaxExempt
 from billing.models import PlanVersion, TaxAssignment, TaxRate
 from billing.rating import statement
-from billing.rating.numbers import text_of
 from billing.rating.statement import TaxRule, Treatment
 
 WHOLE_PLAN: Final = ""
@@ -65,7 +64,7 @@ def _cards_of_rates(rows: Iterable[TaxRate], categories: Mapping[str, str]) -> M
 def _rate(row: TaxRate, cards: list[str], everything: int) -> statement.TaxRate:
     return statement.TaxRate(
         key=f"tax:{row.pk}",
-        name=f"{row.name} {row.jurisdiction} {text_of(row.percent)} %",
+        name=f"{row.name} {row.jurisdiction}",
         percent=row.percent,
         cards=() if len(cards) == everything else tuple(cards),
     )
