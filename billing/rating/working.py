@@ -80,14 +80,15 @@ def work_out(
     """
     try:
         with localcontext(EXACT):
-            return _work(Decimal, card, usage, period, full, sources)
+            return work_in(Decimal, card=card, usage=usage, period=period, full=full, sources=sources)
     except Inexact:
-        return _work(Fraction, card, usage, period, full, sources)
+        return work_in(Fraction, card=card, usage=usage, period=period, full=full, sources=sources)
 
 
-def _work(
-    number: type[N], card: Card, usage: Usage | None, period: Period, full: Period, sources: Sequence[Source]
+def work_in(
+    number: type[N], *, card: Card, usage: Usage | None, period: Period, full: Period, sources: Sequence[Source]
 ) -> Working[N]:
+    """Work out a card in one kind of number. Raises decimal.Inexact under `numbers.EXACT`, and what `work_out` does."""
     unit, parts = (card.unit, _FIXED) if usage is None else (usage.unit, usage.parts)
     divided, free = shares.divide(card, parts, number)
     work = Working(card, number, unit, period, full, sources, divided, free, number(0), number(0))

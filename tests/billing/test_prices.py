@@ -1,111 +1,104 @@
-"""Prices: read strictly from documents, and exact for every quantity."""
+"""Prices as documents: read strictly, every wrong field named, written back without loss."""
 
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.errors import NegativeQuantityError, PriceError
-from billing.rating.cost import cost, explain
-from billing.rating.prices import Flat, Graduated, Package, Tier, Unit, document_of, parse
+from billing.errors import PriceError
+from billing.rating.prices import (
+    Capacity,
+    CreditRow,
+    Credits,
+    Matrix,
+    MatrixRow,
+    Percentage,
+    StairStep,
+    Unit,
+    Volume,
+    dimensions_of,
+    document_of,
+    parse,
+    warnings,
+)
+from tests.billing.pricing import amounts, prices, tiers
 
-amounts = st.decimals(0, 50, places=3)
-sizes = st.decimals(Decimal("0.5"), 20, places=1)
-bounds = st.lists(st.integers(1, 60), min_size=0, max_size=4, unique=True).map(sorted)
-quantities = st.fractions(0, 80, max_denominator=7)
+ONE = {"kind": "unit", "amount": "1"}
+classes = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6, unique=True)
 
-
-@st.composite
-def graduated(draw):
-    ups = [*map(Decimal, draw(bounds)), None]
-    return Graduated(tuple(Tier(up_to=up, unit=draw(amounts), flat=draw(amounts)) for up in ups))
-
-
-prices = st.one_of(st.builds(Flat, amounts), st.builds(Unit, amounts), st.builds(Package, sizes, amounts), graduated())
-
-
-def walk(price, quantity: int) -> Fraction:
-    """A naive oracle: serve the units one after the other and pay for each."""
-    if isinstance(price, Flat):
-        return Fraction(price.amount)
-    if isinstance(price, Unit):
-        return sum((Fraction(price.amount) for _ in range(quantity)), Fraction(0))
-    if isinstance(price, Package):
-        held, packages = Fraction(0), 0
-        while held < quantity:
-            held, packages = held + Fraction(price.size), packages + 1
-        return packages * Fraction(price.amount)
-    paid, entered = Fraction(price.tiers[0].flat), 0
-    for unit in range(1, quantity + 1):
-        while price.tiers[entered].up_to is not None and unit > price.tiers[entered].up_to:
-            entered += 1
-            paid += Fraction(price.tiers[entered].flat)
-        paid += Fraction(price.tiers[entered].unit)
-    return paid
-
-
-@given(prices, st.integers(0, 70))
-def test_the_cost_of_whole_units_is_what_serving_them_one_by_one_costs(price, quantity):
-    assert cost(price, Fraction(quantity)) == walk(price, quantity)
+percentages = st.builds(lambda *rest: Percentage(*rest, transaction="payment"), amounts, amounts, amounts)
+matrices = st.builds(
+    lambda names, price, other: Matrix(tuple(MatrixRow({"class": (name,)}, price) for name in names), other),
+    classes,
+    prices,
+    prices,
+)
+credit_cards = st.builds(
+    lambda names, each, amount: Credits(
+        "credit", each, amount, tuple(CreditRow({"class": (name, f"{name}2")}, each) for name in names)
+    ),
+    classes,
+    amounts,
+    amounts,
+)
+every_kind = st.one_of(prices, percentages, st.builds(Capacity, prices), matrices, credit_cards)
 
 
-@given(prices, st.lists(quantities, min_size=1, max_size=5))
-def test_slices_add_up_to_the_whole(price, slices):
-    billed, charged = Fraction(0), cost(price, Fraction(0))
-    for part in slices:
-        charged += cost(price, billed + part) - cost(price, billed)
-        billed += part
-    assert charged == cost(price, billed)
-
-
-@given(prices, quantities, quantities)
-def test_more_never_costs_less(price, one, more):
-    assert cost(price, one) <= cost(price, one + more)
-
-
-@given(prices, quantities)
-def test_the_rows_of_the_formula_add_up_to_the_cost(price, quantity):
-    rows = explain(price, quantity)
-    assert sum(row.amount or 0 for row in rows) == cost(price, quantity)
-    assert all(row.quantity * Fraction(row.unit_price or 0) == row.amount for row in rows)
-
-
-@given(prices)
+@given(every_kind)
 def test_a_price_survives_its_document(price):
     assert parse(document_of(price)) == price
 
 
-def test_a_price_below_nothing_is_not_asked_for():
-    with pytest.raises(NegativeQuantityError):
-        cost(Unit(Decimal(1)), Fraction(-1))
+def test_a_price_says_which_dimensions_it_looks_at():
+    matrix = parse(matrix_of(({"model": "a", "hardware_class": ["gpu", "npu"]}, ONE), ({"model": "b"}, ONE)))
+    assert dimensions_of(matrix) == {"model", "hardware_class"}
+    assert dimensions_of(Percentage(Decimal(1), Decimal(1), transaction="payment")) == {"payment"}
+    assert dimensions_of(Unit(Decimal(1))) == set()
 
 
-def test_a_formula_names_the_tiers_that_were_entered():
+def test_a_price_in_credits_takes_a_class_for_each_kind_of_work():
     price = parse(
         {
-            "kind": "graduated",
-            "tiers": [
-                {"up_to": "2", "unit": "0.80", "flat": "1"},
-                {"up_to": "10", "unit": "0.60"},
-                {"up_to": None, "unit": "0.45"},
-            ],
+            "kind": "credits",
+            "currency": "credit",
+            "credits": "1",
+            "amount": "0.01",
+            "rows": [{"match": {"model": "large"}, "credits": "5"}],
         }
     )
-    rows = explain(price, Fraction(5))
-    assert [(row.text, str(row.quantity), str(row.amount)) for row in rows] == [
-        ("up to 2, fixed amount", "1", "1"),
-        ("up to 2", "2", "8/5"),
-        ("above 2 up to 10", "3", "9/5"),
+    assert price == Credits("credit", Decimal(1), Decimal("0.01"), (CreditRow({"model": ("large",)}, Decimal(5)),))
+
+
+def test_where_a_total_falls_is_said_with_the_amounts():
+    volume = Volume(tiers(("5", "0", "100"), ("10", "0", "150"), ("15", "10", "0"), (None, "5", "0")))
+    assert [str(fall) for fall in warnings(volume)] == [
+        "tiers[2]: the total falls from 150 at 10 units to 100 just above",
+        "tiers[3]: the total falls from 150 at 15 units to 75 just above",
     ]
+    assert [fall.field for fall in warnings(Capacity(volume))] == ["price.tiers[2]", "price.tiers[3]"]
+    rows = Matrix((MatrixRow({"class": ("a",)}, volume),), StairStep(tiers(("1", "0", "2"), (None, "0", "1"))))
+    assert [fall.field for fall in warnings(rows)] == [
+        "rows[0].price.tiers[2]",
+        "rows[0].price.tiers[3]",
+        "default.tiers[1]",
+    ]
+    assert warnings(Unit(Decimal(1))) == ()
+    assert warnings(parse(table({"up_to": "5", "unit": "2"}, {"up_to": None, "unit": "1"}))) == ()
 
 
-def tiers(*rows):
-    return {"kind": "graduated", "tiers": list(rows)}
+def table(*rows, kind="graduated"):
+    return {"kind": kind, "tiers": list(rows)}
+
+
+def matrix_of(*rows, default=ONE):
+    return {"kind": "matrix", "rows": [{"match": match, "price": price} for match, price in rows], "default": default}
 
 
 LAST = {"up_to": None, "unit": "1"}
+FIRST = {"up_to": "5", "unit": "1"}
+CREDITS = {"kind": "credits", "currency": "credit", "credits": "1", "amount": "1"}
+PERCENT = {"kind": "percentage", "percent": "1"}
 
 
 @pytest.mark.parametrize(
@@ -128,21 +121,69 @@ LAST = {"up_to": None, "unit": "1"}
         ({"kind": "package", "amount": "1"}, "size"),
         ({"kind": "package", "size": "0", "amount": "1"}, "size"),
         ({"kind": "graduated"}, "tiers"),
-        (tiers(), "tiers"),
+        (table(), "tiers"),
         ({"kind": "graduated", "tiers": "many"}, "tiers"),
-        (tiers("first"), "tiers[0]"),
-        (tiers({"unit": "1"}), "tiers[0].up_to"),
-        (tiers({"up_to": None}), "tiers[0].unit"),
-        (tiers({"up_to": "5", "unit": "1"}), "tiers[0].up_to"),
-        (tiers(LAST, LAST), "tiers[0].up_to"),
-        (tiers({"up_to": "0", "unit": "1"}, LAST), "tiers[0].up_to"),
-        (tiers({"up_to": "5", "unit": "1"}, {"up_to": "5", "unit": "1"}, LAST), "tiers[1].up_to"),
-        (tiers({"up_to": 5, "unit": "1"}, LAST), "tiers[0].up_to"),
-        (tiers({"up_to": "5", "unit": "1", "flat": 1}, LAST), "tiers[0].flat"),
-        (tiers({"up_to": "5", "unit": "1", "from": "0"}, LAST), "tiers[0].from"),
+        (table("first"), "tiers[0]"),
+        (table({"unit": "1"}), "tiers[0].up_to"),
+        (table({"up_to": None}), "tiers[0].unit"),
+        (table(FIRST), "tiers[0].up_to"),
+        (table(LAST, LAST), "tiers[0].up_to"),
+        (table({"up_to": "0", "unit": "1"}, LAST), "tiers[0].up_to"),
+        (table(FIRST, FIRST, LAST), "tiers[1].up_to"),
+        (table({"up_to": 5, "unit": "1"}, LAST), "tiers[0].up_to"),
+        (table({"up_to": "-5", "unit": "1"}, LAST), "tiers[0].up_to"),
+        (table({"up_to": "5", "unit": "-1"}, LAST), "tiers[0].unit"),
+        (table({"up_to": "5", "unit": "1", "flat": 1}, LAST), "tiers[0].flat"),
+        (table({"up_to": "5", "unit": "1", "from": "0"}, LAST), "tiers[0].from"),
+        (table(FIRST, LAST | {"above": "6"}), "tiers[1].above"),
+        (table(FIRST, LAST | {"above": "4"}), "tiers[1].above"),
+        (table(FIRST | {"above": "1"}, LAST), "tiers[0].above"),
+        (table(FIRST, LAST | {"above": 5}), "tiers[1].above"),
+        (table(FIRST, kind="volume"), "tiers[0].up_to"),
+        (table(FIRST, {"up_to": "4", "unit": "1"}, LAST, kind="volume"), "tiers[1].up_to"),
+        (table({"up_to": None, "flat": "1", "unit": "1"}, kind="stair_step"), "tiers[0].unit"),
+        (table({"up_to": None}, kind="stair_step"), "tiers[0].flat"),
+        ({"kind": "percentage"}, "percent"),
+        (PERCENT | {"fixed": "1"}, "fixed"),
+        (PERCENT | {"minimum": "1"}, "minimum"),
+        (PERCENT | {"transaction": ""}, "transaction"),
+        (PERCENT | {"transaction": "payment", "minimum": "2", "maximum": "1"}, "minimum"),
+        ({"kind": "capacity"}, "price"),
+        ({"kind": "capacity", "price": PERCENT}, "price.kind"),
+        ({"kind": "capacity", "price": table(FIRST)}, "price.tiers[0].up_to"),
+        ({"kind": "matrix", "default": ONE}, "rows"),
+        ({"kind": "matrix", "rows": []}, "default"),
+        (matrix_of(({}, ONE)), "rows[0].match"),
+        (matrix_of(({"model": []}, ONE)), "rows[0].match.model"),
+        (matrix_of(({"model": 1}, ONE)), "rows[0].match.model"),
+        (matrix_of(({"model": "a"}, table(FIRST))), "rows[0].price.tiers[0].up_to"),
+        (matrix_of(({"model": "a"}, matrix_of())), "rows[0].price.kind"),
+        (matrix_of(({"model": "a"}, {"kind": "unit", "amount": "-1"})), "rows[0].price.amount"),
+        (matrix_of(default=table({"up_to": 1, "unit": "1"})), "default.tiers[0].up_to"),
+        (matrix_of(({"model": "a"}, ONE), ({"model": ["b", "a"]}, ONE)), "rows[1].match"),
+        (matrix_of(({"model": "a"}, ONE), ({"hardware_class": "gpu"}, ONE)), "rows[1].match"),
+        (CREDITS | {"credits": 1}, "credits"),
+        (CREDITS | {"currency": ""}, "currency"),
+        (CREDITS | {"rows": [{"match": {"model": "a"}}]}, "rows[0].credits"),
+        (CREDITS | {"rows": [{"match": {}, "credits": "1"}]}, "rows[0].match"),
+        (CREDITS | {"allowance": "1"}, "allowance"),
     ],
 )
 def test_a_wrong_document_names_the_field(document, field):
     with pytest.raises(PriceError) as caught:
         parse(document)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(("above", "fault"), [("6", "leaves a gap after 5"), ("4", "overlaps the tier up to 5")])
+def test_a_tier_may_say_where_it_begins_and_is_taken_at_its_word(above, fault):
+    assert parse(table(FIRST | {"above": "0"}, LAST | {"above": "5"})) == parse(table(FIRST, LAST))
+    with pytest.raises(PriceError, match=fault):
+        parse(table(FIRST, LAST | {"above": above}))
+
+
+def test_rows_are_not_ambiguous_where_a_more_specific_one_takes_what_both_match():
+    both = {"model": "a", "hardware_class": "gpu"}
+    parse(matrix_of(({"model": "a"}, ONE), ({"hardware_class": "gpu"}, ONE), (both, ONE)))
+    with pytest.raises(PriceError, match=r"rows\[1\].match: is as specific as rows\[0\]"):
+        parse(matrix_of(({"model": ["a", "b"]}, ONE), ({"hardware_class": "gpu"}, ONE), (both, ONE)))
