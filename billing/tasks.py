@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
-from billing import closing
+from billing import closing, rehearsals
 from billing.errors import PeriodError
+from billing.models import Rehearsal
 
 
 @shared_task(name="billing.tasks.close_periods")
@@ -16,6 +17,12 @@ def close_periods(now: str | None = None) -> None:
     for anything else.
     """
     closing.close_due(now=datetime.now(UTC) if now is None else _instant(now))
+
+
+@shared_task(name="billing.tasks.rehearse")
+def rehearse(rehearsal_id: int) -> None:
+    """Do a back-test that was asked for; done twice, the second does nothing. The row says how far it is."""
+    rehearsals.run(rehearsal=Rehearsal.objects.select_related("version").get(pk=rehearsal_id), now=datetime.now(UTC))
 
 
 def _instant(text: str) -> datetime:

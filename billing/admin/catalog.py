@@ -1,47 +1,20 @@
 """Plans, their versions and rate cards, with prices as tables that a person can read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from django.contrib import admin
-from django.utils.html import format_html, format_html_join
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from typing_extensions import override
+from unfold.decorators import action
 
+from billing.admin.price_tables import price_tables, table
+from billing.admin.pricing import drafting, publishing, rehearsing, reviewing
+from billing.admin.pricing.pages import address
 from billing.admin.reading import ReadingAdmin, ReadingInline
 from billing.models import Plan, PlanVersion, RateCard
-from billing.rating import prices
-from billing.rating.numbers import text_of
-from billing.rating.prices import Flat, Graduated, Package, Price, Unit
-
-_TABLE = '<table class="w-full"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
-
-
-def price_table(price: Price) -> SafeString:
-    """Return a price for reading: a sentence, or a table of its tiers."""
-    match price:
-        case Flat(amount):
-            return format_html("{} in all", text_of(amount))
-        case Unit(amount):
-            return format_html("{} each", text_of(amount))
-        case Package(size, amount):
-            return format_html("{} for every started {}", text_of(amount), text_of(size))
-        case Graduated(tiers):
-            rows = [
-                ("and above" if tier.up_to is None else text_of(tier.up_to), text_of(tier.unit), text_of(tier.flat))
-                for tier in tiers
-            ]
-            return _table(("up to and including", "each", "on entering"), rows)
-
-
-def price_tables(card: RateCard) -> SafeString:
-    """Return the price of a rate card in each currency."""
-    rows = ((currency, price_table(prices.parse(price))) for currency, price in card.prices.items())
-    return format_html_join("", "<div>{} {}</div>", rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> SafeString:
-    cells = format_html_join("", '<th class="text-left pr-4">{}</th>', ((name,) for name in head))
-    lines = ((format_html_join("", '<td class="pr-4">{}</td>', ((cell,) for cell in row)),) for row in rows)
-    return format_html(_TABLE, cells, format_html_join("", "<tr>{}</tr>", lines))
 
 
 class RateCardInline(ReadingInline):
@@ -71,7 +44,7 @@ class PlanVersionInline(ReadingInline):
     def cards(self, version: PlanVersion) -> SafeString:
         """Show what the version charges for."""
         rows = ((card.name, card.meter, price_tables(card)) for card in _cards_of(version))
-        return _table(("line", "meter", "price"), rows)
+        return table(("line", "meter", "price"), rows)
 
 
 def _cards_of(version: PlanVersion) -> Iterable[RateCard]:
@@ -90,10 +63,59 @@ class PlanAdmin(ReadingAdmin):
 
 @admin.register(PlanVersion)
 class PlanVersionAdmin(ReadingAdmin):
-    """A version and its rate cards."""
+    """A version and its rate cards; drafts are written, tried and published from here."""
 
     list_display = ("plan", "number", "status", "currencies", "interval", "published_at")
     list_filter = ("status",)
     list_select_related = ("plan",)
     ordering = ("plan__key", "number")
     inlines = (RateCardInline,)
+    actions_list = ("start_draft",)
+    actions_detail = ("edit_draft", "copy_draft", "see_rehearsal", "see_publication", "see_edits")
+
+    @override
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages of the pricing desk."""
+        pages = (
+            ("draft/", drafting.new, "new"),
+            ("draft/example/<int:at>/", drafting.example, "example"),
+            ("<int:pk>/draft/", drafting.edit, "draft"),
+            ("<int:pk>/rehearse/", rehearsing.rehearse, "rehearse"),
+            ("<int:pk>/publish/", publishing.publish, "publish"),
+            ("<int:pk>/edits/", reviewing.review, "edits"),
+        )
+        own = [
+            path(route, self.admin_site.admin_view(view), name=f"billing_planversion_{name}")
+            for route, view, name in pages
+        ]
+        return [*own, *super().get_urls()]
+
+    @action(description="New version", permissions=["billing.add_planversion"])  # type: ignore[untyped-decorator]  # unfold ships no types
+    def start_draft(self, _request: HttpRequest) -> HttpResponse:
+        """Lead to an empty form."""
+        return redirect(address("new"))
+
+    @action(description="Edit the draft", permissions=["billing.change_planversion"])  # type: ignore[untyped-decorator]  # unfold ships no types
+    def edit_draft(self, _request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the form of a draft."""
+        return redirect(address("draft", object_id))
+
+    @action(description="Copy as a draft", permissions=["billing.add_planversion"])  # type: ignore[untyped-decorator]  # unfold ships no types
+    def copy_draft(self, _request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to a form with the version's content."""
+        return redirect(f"{address('new')}?copy={object_id}")
+
+    @action(description="Back-test", permissions=["billing.change_planversion"])  # type: ignore[untyped-decorator]  # unfold ships no types
+    def see_rehearsal(self, _request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to what customers would have paid."""
+        return redirect(address("rehearse", object_id))
+
+    @action(description="Publish", permissions=["billing.change_planversion"])  # type: ignore[untyped-decorator]  # unfold ships no types
+    def see_publication(self, _request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the proposal and the approval."""
+        return redirect(address("publish", object_id))
+
+    @action(description="What changed", permissions=["billing.view_planversion"])  # type: ignore[untyped-decorator]  # unfold ships no types
+    def see_edits(self, _request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to who changed what."""
+        return redirect(address("edits", object_id))

@@ -47,17 +47,15 @@ class Rehearsal(models.Model):
 
 
 class RehearsalResult(models.Model):
-    """One customer in a rehearsal: what its own versions ask for the same usage, and what this one would.
+    """One customer in a rehearsal: what its invoices said `before`, and what they would have `after`.
 
-    All amounts are without tax and credits. `billed` is what the invoices of the time said; it differs from `before`
-    where usage came late. A customer that could not be rated has a `reason` and no part in the sums.
+    Both are without tax and credits. A customer that could not be priced has a `reason` and no part in the sums.
     """
 
     rehearsal = models.ForeignKey(Rehearsal, on_delete=models.CASCADE, related_name="results")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
     currency = models.CharField(max_length=3)
     periods = models.PositiveIntegerField()
-    billed = models.DecimalField(max_digits=20, decimal_places=4)
     before = models.DecimalField(max_digits=20, decimal_places=4)
     after = models.DecimalField(max_digits=20, decimal_places=4)
     reason = models.TextField(blank=True)
