@@ -70,8 +70,9 @@ def for_period(*, period: BillingPeriod, moment: Moment = Moment.CLOSING) -> tup
         rows = _unused(period)
     else:
         rows = Redemption.objects.filter(uses__period=period, uses__used_at__lte=issued.issued_at)
-    taken = _taken(period, moment) if rows else {}
-    discounts = (_discount(row.coupon, taken) for row in rows.select_related("coupon").order_by("redeemed_at", "pk"))
+    ordered = list(rows.select_related("coupon").order_by("redeemed_at", "pk"))
+    taken = _taken(period, moment) if ordered else {}
+    discounts = (_discount(row.coupon, taken) for row in ordered)
     return tuple(discount for discount in discounts if discount is not None)
 
 
@@ -82,20 +83,23 @@ def consume(*, period: BillingPeriod, lines: Iterable[Line], now: datetime) -> i
     A coupon for one period is used up by the first period that it lowers; one for several, by each that closes.
     """
     hold(customer=period.subscription.customer)
-    applied = {line.source for line in lines if line.kind == LineKind.DISCOUNT}
-    used = [
-        RedemptionUse(redemption=row, period=period, number=row.used + 1, used_at=now)
-        for row in _unused(period).exclude(uses__period=period).select_related("coupon")
-        if row.coupon.duration != Duration.ONCE or _key(row.coupon) in applied
-    ]
-    return len(RedemptionUse.objects.bulk_create(used))
+    applied = {line.source.removeprefix(_PREFIX) for line in lines if line.kind == LineKind.DISCOUNT}
+    rows = _unused(period).exclude(uses__period=period)
+    rows = rows.exclude(~Q(coupon__code__in=applied), coupon__duration=Duration.ONCE)
+    served = rows.annotate(before=_other_uses(period)).values_list("pk", "before")
+    uses = [RedemptionUse(redemption_id=pk, period=period, number=before + 1, used_at=now) for pk, before in served]
+    return len(RedemptionUse.objects.bulk_create(uses))
+
+
+def _other_uses(period: BillingPeriod) -> Count:
+    return Count("uses", filter=~Q(uses__period=period))
 
 
 def _unused(period: BillingPeriod) -> QuerySet[Redemption]:
-    """The redemptions that hold in a period and are not used up by others; `used` is how many others they served."""
+    """The redemptions that hold in a period and are not used up by others."""
     holds = Q(redeemed_at__lt=period.ends_at) & (Q(ended_at=None) | Q(ended_at__gt=period.starts_at))
     rows = Redemption.objects.filter(holds, customer=period.subscription.customer)
-    rows = rows.annotate(used=Count("uses", filter=~Q(uses__period=period)))
+    rows = rows.annotate(used=_other_uses(period))
     return rows.filter(
         Q(coupon__duration=Duration.FOREVER)
         | Q(coupon__duration=Duration.ONCE, used=0)

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from agents.models import Customer
 from billing import ledger
@@ -118,15 +118,16 @@ def for_period(*, period: BillingPeriod, currency: str, moment: Moment = Moment.
 
     Where the invoice of that moment was issued, it is what that invoice drew, so that it can be rated again for ever.
     """
-    customer = period.subscription.customer
-    drawn = _drawn(period, moment)
-    if drawn is None:
-        rows = _serving(customer, period.starts_at, period.ends_at)
-        left = ledger.remaining_of(grants=rows)
+    usable = Q(kind=GrantKind.PROMOTIONAL, currency=currency) | Q(currency__regex="^[a-z]")
+    issued = Invoice.objects.filter(period=period, moment=moment, number__isnull=False).first()
+    if issued is None:
+        customer_id = period.subscription.customer_id
+        rows, sum_of = _serving(customer_id, period.starts_at, period.ends_at), -Sum("entries__amount")
     else:
-        rows, left = CreditGrant.objects.filter(pk__in=drawn), drawn
-    usable = rows.filter(Q(kind=GrantKind.PROMOTIONAL, currency=currency) | Q(currency__regex="^[a-z]"))
-    return tuple(_value(row, left[row.pk]) for row in _ordered(usable) if left.get(row.pk))
+        rows, sum_of = CreditGrant.objects.filter(drawdowns__invoice=issued), Sum("drawdowns__amount") + 0
+    ordered = _ordered(rows.filter(usable))
+    found = ordered.annotate(left=sum_of).values_list("key", "name", "left", "currency", "cards")
+    return tuple(Grant(key, name, left, unit, tuple(cards)) for key, name, left, unit, cards in found if left)
 
 
 @transaction.atomic
@@ -150,7 +151,7 @@ def apply(*, invoice: Invoice, now: datetime) -> Money:
     It is booked as a payment from the account of credits; the caller keeps the sum as the invoice's `prepaid`.
     """
     due = Money(invoice.total, invoice.currency)
-    rows = _serving(invoice.customer, invoice.period.starts_at, max(now, invoice.period.ends_at))
+    rows = _serving(invoice.customer_id, invoice.period.starts_at, max(now, invoice.period.ends_at))
     rows = rows.filter(kind=GrantKind.PREPAID, currency=invoice.currency)
     if not due or not rows.exists():
         return zero(invoice.currency)
@@ -205,29 +206,14 @@ def _live() -> Q:
     return Q(voided_at=None, expired_at=None)
 
 
-def _serving(customer: Customer, starts_at: datetime, ends_at: datetime) -> QuerySet[CreditGrant]:
+def _serving(customer_id: int, starts_at: datetime, ends_at: datetime) -> QuerySet[CreditGrant]:
     """The grants that are in force at some time of `[starts_at, ends_at)`."""
     meets = Q(effective_at__lt=ends_at) & (Q(expires_at=None) | Q(expires_at__gt=starts_at))
-    return CreditGrant.objects.filter(_live(), meets, customer=customer)
+    return CreditGrant.objects.filter(_live(), meets, customer=customer_id)
 
 
 def _ordered(rows: QuerySet[CreditGrant]) -> QuerySet[CreditGrant]:
     return rows.order_by("priority", F("expires_at").asc(nulls_last=True), "created_at", "pk")
-
-
-def _drawn(period: BillingPeriod, moment: Moment) -> dict[int, Decimal] | None:
-    """Return what an issued invoice of a period drew from each grant; None while there is none."""
-    issued = Invoice.objects.filter(period=period, moment=moment, number__isnull=False).first()
-    if issued is None:
-        return None
-    sums: dict[int, Decimal] = defaultdict(Decimal)
-    for grant_id, amount in issued.drawdowns.values_list("grant_id", "amount"):
-        sums[grant_id] += amount
-    return sums
-
-
-def _value(row: CreditGrant, left: Decimal) -> Grant:
-    return Grant(key=row.key, name=row.name, remaining=left, unit=row.currency, cards=tuple(row.cards))
 
 
 def _columns_of(award: Award) -> dict[str, object]:

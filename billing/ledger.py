@@ -34,8 +34,10 @@ class Units:
     def __post_init__(self) -> None:
         if not _UNIT.match(self.currency):
             raise MoneyError(f"{self.currency!r} is no name of a virtual currency: lower-case, 2 to 16 characters")
-        if not isinstance(self.amount, Decimal) or not self.amount.is_finite() or abs(self.amount) >= LIMIT:
-            raise MoneyError(f"{self.amount!r} is no amount of {self.currency}")
+        if not isinstance(self.amount, Decimal):
+            raise MoneyError(f"{self.amount!r} is a {type(self.amount).__name__}; units are made of Decimal")
+        if not self.amount.is_finite() or abs(self.amount) >= LIMIT:
+            raise MoneyError(f"{self.amount} is no amount of {self.currency}")
         if self.amount.quantize(_UNIT_STEP) != self.amount:
             raise MoneyError(f"{self.amount} {self.currency} has more than twelve digits after the point")
 
@@ -152,4 +154,6 @@ def _facts_of(entry: Entry) -> _Facts:
 
 def _facts_of_rows(booking: LedgerTransaction) -> list[_Facts]:
     rows = booking.entries.values_list("account", "customer_id", "currency", "amount", "grant_id")
-    return sorted((*facts, grant_id or 0) for *facts, grant_id in rows)
+    return sorted(
+        (account, customer, currency, amount, grant or 0) for account, customer, currency, amount, grant in rows
+    )

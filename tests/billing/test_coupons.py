@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from billing import coupons
 from billing.errors import CouponError
 from billing.models import Coupon, InvoiceLine, Redemption, RedemptionUse
+from billing.models.invoices import Moment
 from billing.money import Money, zero
 from billing.rating.statement import Line, LineKind
 from tests.billing import agreed
@@ -218,7 +219,7 @@ class TestUsingUp:
         left = coupons.for_period(period=may)[0].amount
         assert str(left) == "3.00 EUR"
         assert close(may, discount_line("ten", "-3.00")) == 0
-        assert [str(one.amount) for one in coupons.for_period(period=may, moment="opening")] == ["10.00 EUR"]
+        assert [str(one.amount) for one in coupons.for_period(period=may, moment=Moment.OPENING)] == ["10.00 EUR"]
         assert [str(one.amount) for one in coupons.for_period(period=may)] == ["3.00 EUR"]
 
     def test_an_amount_used_up_at_the_opening_leaves_nothing(self, acme, may):

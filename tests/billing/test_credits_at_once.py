@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from billing import coupons, credits, ledger, recurring_grants, top_ups
-from billing.errors import CouponError
+from billing.errors import CouponError, CreditEndedError
 from billing.models import (
     Coupon,
     CreditDrawdown,
@@ -102,7 +102,7 @@ def test_a_void_an_expiry_and_a_payment_at_once_end_a_grant_once(acme):
     def void():
         try:
             return credits.void(grant=CreditGrant.objects.get(), reason="", now=JUNE)
-        except credits.CreditEndedError:
+        except CreditEndedError:
             return None
 
     at_once(

@@ -125,7 +125,7 @@ class EverySequence(TestCase):
             self.check(business)
 
     def check(self, business):
-        by_currency = defaultdict(Decimal)
+        by_currency: dict[str, Decimal] = defaultdict(Decimal)
         for row in CreditGrant.objects.all():
             left = ledger.remaining(grant=row).amount
             drawn = row.drawdowns.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
