@@ -1,5 +1,6 @@
 """Prices, cards and terms for tests of rating: short to write, and drawn at random."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -52,11 +53,11 @@ def fee(amount: str, key="base", **fields) -> Card:
 
 
 def used(quantity, unit="turn") -> Usage:
-    """Make usage of a meter: a quantity, or quantities by group as {("gpu", "a"): "3"} with `names`."""
     return Usage("turns", unit, (Part(Decimal(quantity)),))
 
 
-def grouped(*parts: tuple[str, dict[str, str | None]], unit="turn") -> Usage:
+def grouped(*parts: tuple[str, Mapping[str, str | None]], unit="turn") -> Usage:
+    """Make usage split by group."""
     return Usage("turns", unit, tuple(Part(Decimal(quantity), group) for quantity, group in parts))
 
 

@@ -27,7 +27,7 @@ from tests.billing.pricing import amounts, prices, tiers
 ONE = {"kind": "unit", "amount": "1"}
 classes = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6, unique=True)
 
-percentages = st.builds(lambda *rest: Percentage(*rest, transaction="payment"), amounts, amounts, amounts)
+percentages = st.builds(Percentage, amounts, amounts, amounts, st.none(), st.just("payment"))
 matrices = st.builds(
     lambda names, price, other: Matrix(tuple(MatrixRow({"class": (name,)}, price) for name in names), other),
     classes,

@@ -1,0 +1,1 @@
+"""Amounts that other billing systems publish, each asked of our rating: an oracle that we did not compute."""
