@@ -3,22 +3,34 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from billing import catalog, invoicing, subscriptions
+from billing import assessment, contracts, coupons, credits, invoicing, subscriptions, surroundings
+from billing.assessment import Question
+from billing.contracts import Contract
 from billing.errors import PeriodNotDueError, UsageNotFoldedError
-from billing.models import BillingPeriod, Invoice
-from billing.models.subscriptions import PeriodStatus
-from billing.periods import Period
-from billing.rating import charges
-from billing.rating.charges import Card, Charge, Measured, RatedPeriod
+from billing.models import BillingPeriod, Invoice, PlanVersion
+from billing.models.invoices import Moment
+from billing.models.subscriptions import Opening, PeriodStatus
+from billing.rating.lines import LineKind, RatedPeriod
 from metering import usage
 
 log = structlog.get_logger(__name__)
+
+_OPENING_DUE: Final = Q(status=PeriodStatus.OPEN, opening=Opening.DUE)
+
+
+class Action(Protocol):
+    """Makes an invoice of a period, at its beginning or at its end."""
+
+    def __call__(self, *, period_id: int, now: datetime) -> Invoice | None:
+        """Do it, once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +50,51 @@ class Closed:
     waiting: tuple[int, ...]
 
 
-def rate(*, period: BillingPeriod, as_of: int, until: datetime | None = None) -> RatedPeriod:
-    """Return the charges of a period from usage as of a fold, up to `until` where it is cut short; writes nothing.
+def rate(
+    *, period: BillingPeriod, as_of: int, until: datetime | None = None, version: PlanVersion | None = None
+) -> RatedPeriod:
+    """Return the lines of a period from usage as of a fold, up to `until` where it is cut short; writes nothing.
 
-    Raises RatingError, PriceError and what metering.usage raises.
+    A period that is closed is rated under what was agreed when it was. With a `version`, it is rated as if the
+    subscription had always been on that: every card for its share of the period, without credits and taxes.
+    Raises RatingError, PriceError, CurrencyMismatchError and what metering.usage raises.
     """
-    billed, full = subscriptions.bounds_of(period)
-    if until is not None:
-        billed = Period(billed.starts_at, until)
-    version = period.subscription.version
-    cards = catalog.cards_of(version)
-    lines = tuple(_charge(card, period, billed, full, as_of) for card in cards)
-    return RatedPeriod(period=billed, currency=version.currency, fold=as_of, charges=lines)
+    subscription = period.subscription
+    if version is None:
+        contract = contracts.load(subscription=subscription, change_id=_closed_under(period))
+    else:
+        contract = contracts.supposed(subscription=subscription, version=version)
+    question = Question(period, contract, as_of, until=until, is_supposed=version is not None)
+    return assessment.assess(question).rated
 
 
 def preview(*, period: BillingPeriod, now: datetime) -> RatedPeriod:
     """Return what the invoice would be if the period ended at `now`; at its end that is the invoice. Writes nothing.
 
-    Seats and prorated fees count for the time elapsed; before the period begins there are no charges.
+    Seats and prorated fees count for the time elapsed; before the period begins there are no charges. What the next
+    period costs in advance is on it at its end only.
     """
     as_of = usage.latest_fold()
     until = min(now, period.ends_at)
     if until <= period.starts_at:
-        return RatedPeriod(period=None, currency=period.subscription.version.currency, fold=as_of, charges=())
+        return RatedPeriod(period=None, currency=period.subscription.currency, fold=as_of, lines=())
     return rate(period=period, as_of=as_of, until=until)
+
+
+@transaction.atomic
+def open_in_advance(*, period_id: int, now: datetime) -> Invoice | None:
+    """Invoice what a period that has begun costs in advance, where no period before it did; once, as `close`.
+
+    None where that was done before, or nothing is due. Raises PeriodNotDueError and what `rate` raises.
+    """
+    opening = BillingPeriod.objects.filter(_OPENING_DUE, pk=period_id, starts_at__lte=now)
+    if opening.update(opening=Opening.DONE) != 1:
+        if BillingPeriod.objects.filter(_OPENING_DUE, pk=period_id).exists():
+            raise PeriodNotDueError(f"Period {period_id} has not begun.")
+        return None
+    period, contract = _hold(period_id)
+    question = Question(period, contract, as_of=usage.latest_fold(), moment=Moment.OPENING)
+    return _invoice(question, now)
 
 
 @transaction.atomic
@@ -69,29 +102,30 @@ def close(*, period_id: int, now: datetime) -> Invoice | None:
     """Invoice a period whose end and grace are past, and open the next one: one transaction, all or nothing.
 
     The conditional UPDATE decides who closes it; None where it was closed or parked already, or another worker was
-    first. Raises PeriodNotDueError, UsageNotFoldedError (fold, then try again) and what `rate` raises.
+    first, or where nothing falls due in it. Raises PeriodNotDueError, UsageNotFoldedError (fold, then try again) and
+    what `rate` raises.
     """
     if _due(now).filter(pk=period_id).update(status=PeriodStatus.CLOSED, closed_at=now) != 1:
         _refuse_early(period_id)
         return None
-    period = BillingPeriod.objects.select_related("subscription__customer", "subscription__version__plan").get(
-        pk=period_id
-    )
+    period, contract = _hold(period_id)
     if usage.has_unfolded(customer_id=period.subscription.customer_id):
         raise UsageNotFoldedError(f"Usage of {period.subscription.customer} is waiting to be folded.")
-    rated = rate(period=period, as_of=usage.latest_fold())
-    invoice = invoicing.finalize(invoice=invoicing.draft(period=period, rated=rated, now=now), now=now)
-    subscriptions.open_next_period(period=period)
+    invoice = _invoice(Question(period, contract, as_of=usage.latest_fold()), now)
+    subscriptions.open_next_period(period=period, contract=contract)
     return invoice
 
 
 def close_due(*, now: datetime) -> Closed:
     """Close every period that is due, each in its own transaction, oldest first, until none is left.
 
-    A period that fails is parked with its reason and the others go on; one that is waiting for usage stays open.
+    What is due in advance comes first. A period that fails is parked with its reason and the others go on; one that is
+    waiting for usage stays open.
     """
     usage.catch_up(now=now)
-    results = [result for period_id in _each_due(now) if (result := _close_or_park(period_id, now)) is not None]
+    opened = [_tried(open_in_advance, period_id, now) for period_id in _openings_due(now)]
+    closed = [_tried(close, period_id, now) for period_id in _each_due(now)]
+    results = [result for result in (*opened, *closed) if result is not None]
     return Closed(
         invoices=tuple(result for result in results if isinstance(result, Invoice)),
         parked=tuple(result for result in results if isinstance(result, Parked)),
@@ -105,9 +139,47 @@ def retry(*, period_id: int) -> bool:
     return parked.update(status=PeriodStatus.OPEN, parked_reason="") == 1
 
 
+def _closed_under(period: BillingPeriod) -> int | None:
+    """Return the change that a closed period was rated under; None for one that is open."""
+    if period.status != PeriodStatus.CLOSED:
+        return None
+    return period.invoices.filter(moment=Moment.CLOSING).values_list("change_id", flat=True).first()
+
+
+def _hold(period_id: int) -> tuple[BillingPeriod, Contract]:
+    """Return a period and its contract, both kept from changing until the transaction ends."""
+    period = BillingPeriod.objects.select_related("subscription__customer").get(pk=period_id)
+    subscriptions.hold(subscription=period.subscription)
+    credits.hold(customer=period.subscription.customer)
+    coupons.hold(customer=period.subscription.customer)
+    return period, contracts.load(subscription=period.subscription)
+
+
+def _invoice(question: Question, now: datetime) -> Invoice | None:
+    """Issue the invoice of a cycle, with what it takes from credits and coupons; none where nothing falls due."""
+    assessed = assessment.assess(question)
+    rated, period = assessed.rated, question.period
+    if question.moment == Moment.CLOSING:
+        coupons.consume(period=period, lines=rated.lines, now=now)
+        carried = surroundings.carry(period=period, rated=rated)
+        BillingPeriod.objects.filter(pk=period.pk).update(carried=carried)
+    if not any(line.kind != LineKind.TAX for line in rated.lines):
+        log.info("nothing_due", period_id=period.pk, moment=question.moment)
+        return None
+    invoice = invoicing.draft(question=question, assessed=assessed, now=now)
+    credits.draw(invoice=invoice, draws=rated.draws, now=now)
+    return invoicing.finalize(invoice=invoice, now=now)
+
+
 def _due(now: datetime) -> QuerySet[BillingPeriod]:
     grace = timedelta(hours=settings.CLOSE_GRACE_HOURS)
-    return BillingPeriod.objects.filter(status=PeriodStatus.OPEN, ends_at__lte=now - grace)
+    open_periods = BillingPeriod.objects.filter(status=PeriodStatus.OPEN, ends_at__lte=now - grace)
+    return open_periods.exclude(opening=Opening.DUE)
+
+
+def _openings_due(now: datetime) -> list[int]:
+    due = BillingPeriod.objects.filter(_OPENING_DUE, starts_at__lte=now)
+    return list(due.order_by("starts_at", "pk").values_list("pk", flat=True))
 
 
 def _each_due(now: datetime) -> Iterator[int]:
@@ -118,9 +190,10 @@ def _each_due(now: datetime) -> Iterator[int]:
         yield from found
 
 
-def _close_or_park(period_id: int, now: datetime) -> Invoice | Parked | int | None:
+def _tried(action: Action, period_id: int, now: datetime) -> Invoice | Parked | int | None:
+    """Return what came of a period: its invoice, that it is parked, or its number where its usage is on its way."""
     try:
-        return close(period_id=period_id, now=now)
+        return action(period_id=period_id, now=now)
     except UsageNotFoldedError:
         return period_id
     except OperationalError:
@@ -144,25 +217,3 @@ def _refuse_early(period_id: int) -> None:
             f"{period} ends at {period.ends_at.isoformat()}, and late usage is awaited for"
             f" {settings.CLOSE_GRACE_HOURS} hours more."
         )
-
-
-def _charge(card: Card, period: BillingPeriod, billed: Period, full: Period, as_of: int) -> Charge:
-    return charges.charge(
-        card=card,
-        measured=_measure(card, period, billed, as_of) if card.meter else None,
-        period=billed,
-        full=full,
-        currency=period.subscription.version.currency,
-    )
-
-
-def _measure(card: Card, period: BillingPeriod, billed: Period, as_of: int) -> Measured:
-    answer = usage.read(
-        customer_id=period.subscription.customer_id,
-        meter=card.meter,
-        starts_at=billed.starts_at,
-        ends_at=billed.ends_at,
-        filters=card.filters,
-        as_of=as_of,
-    )
-    return Measured(quantity=answer.rows[0].quantity, unit=answer.unit)

@@ -62,7 +62,7 @@ class Table:
             return default
         if type(value) is not int or value < 1:
             raise self.error(name, "must be a whole number from 1")
-        return value
+        return int(value)
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return true or false."""

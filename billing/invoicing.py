@@ -10,14 +10,17 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from agents.models import Customer
-from billing import ledger
+from billing import credits, ledger, surroundings
+from billing.assessment import Assessment, Question, Reference
+from billing.credits import Award
 from billing.errors import InvoiceStateError, PaymentConflictError
 from billing.ledger import Entry
-from billing.models import BillingPeriod, Invoice, InvoiceLine, InvoiceSequence, Payment
+from billing.models import Invoice, InvoiceLine, InvoiceSequence, Payment
+from billing.models.credits import Funding, GrantKind
 from billing.models.invoices import InvoiceStatus
 from billing.models.ledger import Account
 from billing.money import Money, zero
-from billing.rating.charges import RatedPeriod
+from billing.rating.lines import Line
 from billing.rating.numbers import text_of
 from billing.stripe import outbox
 from runtime.wire import canonical as canonical_json
@@ -27,34 +30,30 @@ OWED: Final = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 
 
 @transaction.atomic
-def draft(*, period: BillingPeriod, rated: RatedPeriod, now: datetime) -> Invoice:
-    """Write what was rated as a draft with its lines; a period has one invoice, by constraint."""
-    subscription = period.subscription
+def draft(*, question: Question, assessed: Assessment, now: datetime) -> Invoice:
+    """Write what was assessed as a draft with its lines; a period has one invoice a moment, by constraint.
+
+    A sum below nothing makes an invoice over nothing: what is left over is carried, and becomes prepaid credit.
+    """
+    rated, period = assessed.rated, question.period
+    carried = max(-rated.total.amount, Decimal(0))
     invoice = Invoice.objects.create(
-        customer=subscription.customer,
+        customer=period.subscription.customer,
         period=period,
-        version=subscription.version,
+        moment=question.moment,
+        version=surroundings.version_at_end(question.contract, question.cycle),
+        change_id=assessed.change_id,
         currency=rated.currency,
-        total=rated.total.amount,
+        subtotal=rated.subtotal.amount,
+        tax=rated.tax.amount,
+        carried=carried,
+        total=rated.total.amount + carried,
         fold=rated.fold,
         created_at=now,
     )
-    cards = {card.key: card for card in subscription.version.rate_cards.all()}
+    lines = zip(rated.lines, assessed.references, strict=True)
     InvoiceLine.objects.bulk_create(
-        InvoiceLine(
-            invoice=invoice,
-            position=position,
-            rate_card=cards[charge.card],
-            description=charge.description,
-            meter=charge.meter,
-            quantity=charge.quantity,
-            unit=charge.unit,
-            amount=charge.amount.amount,
-            starts_at=period.starts_at,
-            ends_at=period.ends_at,
-            detail=charge.detail(),
-        )
-        for position, charge in enumerate(rated.charges, start=1)
+        _line_of(invoice, position, line, reference) for position, (line, reference) in enumerate(lines, start=1)
     )
     return invoice
 
@@ -63,22 +62,22 @@ def draft(*, period: BillingPeriod, rated: RatedPeriod, now: datetime) -> Invoic
 def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     """Freeze a draft: number, parties, due date and digest; book it, and ask for its collection, all or nothing.
 
-    An invoice over nothing is issued and paid at once: nothing is booked and nothing is sent to Stripe.
+    Prepaid credit pays first. An invoice with nothing left to pay is issued and paid at once, and not sent to Stripe.
     Raises InvoiceStateError where it is no draft.
     """
-    owed = Money(invoice.total, invoice.currency)
-    invoice.status = InvoiceStatus.OPEN if owed else InvoiceStatus.PAID
+    invoice.prepaid = credits.apply(invoice=invoice, now=now).amount
+    invoice.status = InvoiceStatus.OPEN if invoice.due else InvoiceStatus.PAID
     invoice.number = _take_number(prefix=settings.INVOICE_PREFIX)
     invoice.seller, invoice.buyer = _seller(), _buyer(invoice.customer)
     invoice.issued_at, invoice.due_at = now, now + DUE_AFTER
-    invoice.paid_at = None if owed else now
+    invoice.paid_at = None if invoice.due else now
     invoice.digest = hashlib.sha256(canonical(invoice)).hexdigest()
-    frozen = ("status", "number", "seller", "buyer", "issued_at", "due_at", "paid_at", "digest")
+    frozen = ("prepaid", "status", "number", "seller", "buyer", "issued_at", "due_at", "paid_at", "digest")
     drafts = Invoice.objects.filter(pk=invoice.pk, status=InvoiceStatus.DRAFT)
     if drafts.update(**{name: getattr(invoice, name) for name in frozen}) != 1:
         raise InvoiceStateError(f"Invoice {invoice.pk} is no draft.")
-    if owed:
-        _book_claim(invoice, owed, now)
+    _book_claim(invoice, now)
+    if invoice.due:
         outbox.enqueue_invoice(invoice=invoice, now=now)
     return invoice
 
@@ -99,7 +98,7 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
     if invoice.status not in {*OWED, InvoiceStatus.PAID}:
         raise InvoiceStateError(f"Payment {payment_id} came for {invoice}, which is {invoice.status}.")
     _book_payment(invoice, payment_id, amount, now)
-    missing = Money(invoice.total, invoice.currency) - _received(invoice)
+    missing = Money(invoice.due, invoice.currency) - _received(invoice)
     if missing <= zero(invoice.currency):
         Invoice.objects.filter(pk=invoice.pk, status__in=OWED).update(status=InvoiceStatus.PAID, paid_at=paid_at)
         invoice.refresh_from_db()
@@ -119,13 +118,18 @@ def canonical(invoice: Invoice) -> bytes:
         "buyer": invoice.buyer,
         "plan": version.plan.key,
         "version": version.number,
+        "moment": invoice.moment,
         "fold": invoice.fold,
         "starts_at": _instant(invoice.period.starts_at),
         "ends_at": _instant(invoice.period.ends_at),
         "issued_at": _instant(invoice.issued_at),
         "due_at": _instant(invoice.due_at),
         "currency": invoice.currency,
+        "subtotal": text_of(invoice.subtotal),
+        "tax": text_of(invoice.tax),
+        "carried": text_of(invoice.carried),
         "total": text_of(invoice.total),
+        "prepaid": text_of(invoice.prepaid),
         "lines": [_line_content(line) for line in invoice.lines.select_related("rate_card").order_by("position")],
     }
     return canonical_json(content)
@@ -134,7 +138,10 @@ def canonical(invoice: Invoice) -> bytes:
 def _line_content(line: InvoiceLine) -> dict[str, object]:
     return {
         "position": line.position,
-        "rate_card": line.rate_card.key,
+        "kind": line.kind,
+        "rate_card": line.rate_card.key if line.rate_card else "",
+        "source": line.source,
+        "terms": line.terms,
         "description": line.description,
         "meter": line.meter,
         "quantity": text_of(line.quantity),
@@ -166,16 +173,53 @@ def _buyer(customer: Customer) -> str:
     return "\n".join(part for part in (customer.name, customer.address, customer.country, customer.email) if part)
 
 
-def _book_claim(invoice: Invoice, owed: Money, now: datetime) -> None:
-    ledger.post(
-        key=f"invoice:{invoice.number}",
-        description=f"Invoice {invoice.number}",
-        entries=[
-            Entry(Account.RECEIVABLE, invoice.customer, owed),
-            Entry(Account.REVENUE, invoice.customer, -owed),
-        ],
-        booked_at=now,
+def _line_of(invoice: Invoice, position: int, line: Line, reference: Reference) -> InvoiceLine:
+    return InvoiceLine(
+        invoice=invoice,
+        position=position,
+        kind=str(line.kind),
+        rate_card_id=reference.rate_card_id,
+        source=line.source,
+        terms=reference.terms,
+        adjusts_id=reference.adjusts_id,
+        description=line.description,
+        meter=line.meter,
+        quantity=line.quantity,
+        unit=line.unit,
+        amount=line.amount.amount,
+        starts_at=line.starts_at,
+        ends_at=line.ends_at,
+        detail=line.detail(),
     )
+
+
+def _book_claim(invoice: Invoice, now: datetime) -> None:
+    """Book revenue and tax against what is owed, and give the customer what is carried; nothing is not booked."""
+    sides = {
+        Account.RECEIVABLE: invoice.total - invoice.carried,
+        Account.REVENUE: -invoice.subtotal,
+        Account.TAX: -invoice.tax,
+    }
+    entries = [
+        Entry(account, invoice.customer, Money(amount, invoice.currency)) for account, amount in sides.items() if amount
+    ]
+    if entries:
+        description = f"Invoice {invoice.number}"
+        ledger.post(key=f"invoice:{invoice.number}", description=description, entries=entries, booked_at=now)
+    if invoice.carried:
+        _grant_carried(invoice, now)
+
+
+def _grant_carried(invoice: Invoice, now: datetime) -> None:
+    award = Award(
+        kind=GrantKind.PREPAID,
+        name=f"Credit from invoice {invoice.number}",
+        amount=Money(invoice.carried, invoice.currency),
+        effective_at=now,
+        funding=Funding.RECEIVABLE,
+        source=f"Invoice {invoice.number} gives back more than it charges.",
+    )
+    credits.grant(customer=invoice.customer, award=award, key=f"carried:{invoice.number}", now=now)
 
 
 def _book_payment(invoice: Invoice, payment_id: str, amount: Money, now: datetime) -> None:

@@ -54,6 +54,11 @@ def lay(
     return (*stretches, Stretch(version_id, at))
 
 
+def first_charged_at(timeline: Timeline) -> datetime:
+    """Return when the first stretch begins that is no trial."""
+    return next(stretch.starts_at for stretch in timeline if not stretch.is_trial)
+
+
 def follow(timeline: Timeline, *, at: datetime, then: Timeline) -> Timeline:
     """Return `timeline` up to `at` and `then` from there on; whatever was agreed for later is replaced.
 

@@ -14,8 +14,14 @@ def summary_of(invoice: Invoice) -> dict[str, Any]:
     return {
         "number": invoice.number,
         "status": invoice.status,
+        "moment": invoice.moment,
         "currency": invoice.currency,
+        "subtotal": _amount(invoice.subtotal, invoice.currency),
+        "tax": _amount(invoice.tax, invoice.currency),
+        "carried": _amount(invoice.carried, invoice.currency),
         "total": _amount(invoice.total, invoice.currency),
+        "prepaid": _amount(invoice.prepaid, invoice.currency),
+        "due": _amount(invoice.due, invoice.currency),
         "period": {"starts_at": _instant(invoice.period.starts_at), "ends_at": _instant(invoice.period.ends_at)},
         "plan": {"key": invoice.version.plan.key, "version": invoice.version.number},
         "issued_at": _instant(invoice.issued_at),
@@ -43,9 +49,15 @@ def plan_of(version: PlanVersion) -> dict[str, Any]:
         "name": version.plan.name,
         "description": version.plan.description,
         "version": version.number,
-        "currency": version.currency,
+        "currencies": version.currencies,
         "interval": version.interval,
+        "phases": version.phases,
+        "pools": version.pools,
+        "discounts": version.discounts,
+        "minimum": version.minimums,
+        "maximum": version.maximums,
         "published_at": _instant(version.published_at),
+        "effective_at": _instant(version.effective_at or version.published_at),
         "rate_cards": [_card_of(card) for card in sorted(version.rate_cards.all(), key=lambda card: card.position)],
     }
 
@@ -53,7 +65,9 @@ def plan_of(version: PlanVersion) -> dict[str, Any]:
 def _line_of(line: InvoiceLine, currency: str) -> dict[str, Any]:
     return {
         "position": line.position,
-        "rate_card": line.rate_card.key,
+        "kind": line.kind,
+        "rate_card": line.rate_card.key if line.rate_card else None,
+        "source": line.source or None,
         "description": line.description,
         "meter": line.meter or None,
         "quantity": text_of(line.quantity),
@@ -76,8 +90,14 @@ def _card_of(card: RateCard) -> dict[str, Any]:
         "per_period": card.per_period,
         "rounding": card.rounding,
         "allowance": text_of(card.allowance),
-        "price": card.price,
+        "rollover": text_of(card.rollover),
+        "prices": card.prices,
+        "minimum": card.minimums,
+        "maximum": card.maximums,
+        "zero_rates": card.zero_rates,
         "prorated": card.prorated,
+        "billed": card.billed,
+        "interval": card.interval,
     }
 
 

@@ -1,5 +1,7 @@
 """Invoices: drafted, then frozen with a gapless number; the database refuses to change what was issued."""
 
+from decimal import Decimal
+
 import pgtrigger
 from django.db import models
 
@@ -120,6 +122,11 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number or 'draft'} of customer {self.customer_id}"
+
+    @property
+    def due(self) -> Decimal:
+        """What is to be paid: the total less what prepaid credit paid at issue."""
+        return self.total - self.prepaid
 
 
 class LineKind(models.TextChoices):

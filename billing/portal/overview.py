@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db.models import Q
 
 from agents.models import Customer
-from billing import catalog, closing, ledger
-from billing.models import BillingPeriod
-from billing.models.invoices import InvoiceStatus
+from billing import catalog, closing, contracts, ledger
+from billing.models import BillingPeriod, PlanVersion
+from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.models.subscriptions import PeriodStatus
 from billing.money import zero
@@ -21,7 +21,8 @@ from billing.portal.readings import read_courses
 from billing.portal.statements import InvoiceRow, issued_invoices, row_of
 from billing.portal.trend import Trend, draw_trend
 from billing.portal.wording import count_text, money_text, quantity_text, span_text
-from billing.rating.charges import Card, Charge
+from billing.rating.card import Card
+from billing.rating.lines import Line, RatedPeriod
 from metering import usage
 from metering.usage import MeterInfo, Span
 
@@ -111,7 +112,7 @@ def find_period(*, customer: Customer, now: datetime) -> BillingPeriod | None:
     relevant = Q(starts_at__lte=now, ends_at__gt=now) | ~Q(status=PeriodStatus.CLOSED)
     periods = list(
         BillingPeriod.objects.filter(relevant, subscription__customer=customer)
-        .select_related("subscription__customer", "subscription__version__plan", "invoice")
+        .select_related("subscription__customer")
         .order_by("starts_at")
     )
     return next((period for period in periods if period.starts_at <= now < period.ends_at), next(iter(periods), None))
@@ -119,23 +120,19 @@ def find_period(*, customer: Customer, now: datetime) -> BillingPeriod | None:
 
 def _spend(period: BillingPeriod, zone: ZoneInfo, now: datetime) -> Spend:
     is_invoiced = period.status == PeriodStatus.CLOSED
-    rated = (
-        closing.rate(period=period, as_of=period.invoice.fold)
-        if is_invoiced
-        else closing.preview(period=period, now=now)
-    )
+    rated = _rated(period, now)
     until = min(now, period.ends_at)
-    cards = {card.key: card for card in catalog.cards_of(period.subscription.version)}
+    cards = {card.key: card for card in catalog.cards_of(_version(period, now), currency=rated.currency)}
     meters = {meter.key: meter for meter in usage.meters()}
     return Spend(
-        plan=_plan_name(period),
+        plan=_version(period, now).plan.name,
         span=span_text(period.starts_at, period.ends_at, zone),
         currency=rated.currency,
         total=money_text(rated.total),
         time_left=_time_left(period, now),
         elapsed=(until - period.starts_at) * 100 // (period.ends_at - period.starts_at),
         invoice_at=period.ends_at + timedelta(hours=settings.CLOSE_GRACE_HOURS),
-        lines=tuple(_line(charge, cards[charge.card], meters, period, until, zone) for charge in rated.charges),
+        lines=tuple(_line(line, cards.get(line.card), meters, period, until, zone) for line in rated.lines),
         freshness=freshness_text(rated.fold),
         is_over=now >= period.ends_at,
         is_held=period.status == PeriodStatus.PARKED,
@@ -143,23 +140,37 @@ def _spend(period: BillingPeriod, zone: ZoneInfo, now: datetime) -> Spend:
     )
 
 
+def _rated(period: BillingPeriod, now: datetime) -> RatedPeriod:
+    """Return what is on the invoice of a closed period, else what it would be by now."""
+    invoice = period.invoices.filter(moment=Moment.CLOSING).first()
+    if invoice is None:
+        return closing.preview(period=period, now=now)
+    return closing.rate(period=period, as_of=invoice.fold)
+
+
+def _version(period: BillingPeriod, now: datetime) -> PlanVersion:
+    """Return the version that holds by now, or at the end of a period that is over."""
+    at = min(max(now, period.starts_at), period.ends_at - _INSTANT)
+    return contracts.load(subscription=period.subscription).version_at(at)
+
+
 def _line(
-    charge: Charge, card: Card, meters: dict[str, MeterInfo], period: BillingPeriod, until: datetime, zone: ZoneInfo
+    line: Line, card: Card | None, meters: dict[str, MeterInfo], period: BillingPeriod, until: datetime, zone: ZoneInfo
 ) -> SpendLine:
-    meter = meters.get(charge.meter)
+    meter = meters.get(line.meter)
     return SpendLine(
-        name=charge.description,
-        quantity=quantity_text(charge.quantity),
-        unit=charge.unit,
-        amount=money_text(charge.amount),
-        usage_query=_usage_query(charge, period, until, zone) if meter else "",
-        trend=_trend(meter, card, period, until, zone) if meter else None,
+        name=line.description,
+        quantity=quantity_text(line.quantity) if line.unit else "",
+        unit=line.unit,
+        amount=money_text(line.amount),
+        usage_query=_usage_query(line, period, until, zone) if meter else "",
+        trend=_trend(meter, card, period, until, zone) if meter and card else None,
     )
 
 
-def _usage_query(charge: Charge, period: BillingPeriod, until: datetime, zone: ZoneInfo) -> str:
+def _usage_query(line: Line, period: BillingPeriod, until: datetime, zone: ZoneInfo) -> str:
     first, last = period.starts_at.astimezone(zone).date(), (until - _INSTANT).astimezone(zone).date()
-    return urlencode({"meter": charge.meter, "first": first.isoformat(), "last": last.isoformat()})
+    return urlencode({"meter": line.meter, "first": first.isoformat(), "last": last.isoformat()})
 
 
 def _trend(meter: MeterInfo, card: Card, period: BillingPeriod, until: datetime, zone: ZoneInfo) -> Trend | None:
@@ -177,7 +188,7 @@ def _trend(meter: MeterInfo, card: Card, period: BillingPeriod, until: datetime,
 
 def _upcoming(period: BillingPeriod, zone: ZoneInfo) -> Upcoming:
     return Upcoming(
-        plan=_plan_name(period),
+        plan=_version(period, period.starts_at).plan.name,
         span=span_text(period.starts_at, period.ends_at, zone),
         starts_at=period.starts_at,
     )
@@ -187,10 +198,6 @@ def _owed(customer: Customer) -> Owed:
     balance = ledger.balance(account=Account.RECEIVABLE, currency=customer.currency, customer=customer)
     count = issued_invoices(customer=customer).filter(status=InvoiceStatus.OPEN).count()
     return Owed(total=money_text(balance), count=count, is_credit=balance < zero(customer.currency))
-
-
-def _plan_name(period: BillingPeriod) -> str:
-    return period.subscription.version.plan.name
 
 
 def _time_left(period: BillingPeriod, now: datetime) -> str:

@@ -20,6 +20,7 @@ from billing.rating.numbers import plain
 LINE_HEAD: Final = [
     "invoice",
     "position",
+    "kind",
     "description",
     "meter",
     "starts_at",
@@ -74,7 +75,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A whole invoice."""
+    """A whole invoice; `tax`, `carried` and `prepaid` are empty where there is none."""
 
     number: str
     plan: str
@@ -88,7 +89,12 @@ class Statement:
     voided_at: datetime | None
     currency: str
     lines: tuple[Line, ...]
+    subtotal: str
+    tax: str
+    carried: str
     total: str
+    prepaid: str
+    due: str
     fold: int
     digest: str
     pay_url: str
@@ -134,7 +140,12 @@ def statement_of(*, invoice: Invoice, zone: ZoneInfo, now: datetime) -> Statemen
         voided_at=invoice.voided_at,
         currency=invoice.currency,
         lines=tuple(_line(line, invoice.currency) for line in _lines(invoice)),
+        subtotal=_money(invoice.subtotal, invoice),
+        tax=_money(invoice.tax, invoice) if invoice.tax else "",
+        carried=_money(invoice.carried, invoice) if invoice.carried else "",
         total=row.total,
+        prepaid=_money(-invoice.prepaid, invoice) if invoice.prepaid else "",
+        due=_money(invoice.due, invoice),
         fold=invoice.fold,
         digest=invoice.digest,
         pay_url=row.pay_url,
@@ -147,6 +158,7 @@ def sheet_of(*, invoice: Invoice) -> tuple[list[str], list[list[Cell]]]:
         [
             invoice.number,
             line.position,
+            line.kind,
             line.description,
             line.meter,
             line.starts_at.isoformat(),
@@ -160,6 +172,10 @@ def sheet_of(*, invoice: Invoice) -> tuple[list[str], list[list[Cell]]]:
     ]
 
 
+def _money(amount: Decimal, invoice: Invoice) -> str:
+    return money_text(Money(amount, invoice.currency))
+
+
 def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
     return invoice.lines.order_by("position")
 
@@ -167,7 +183,7 @@ def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
 def _line(line: InvoiceLine, currency: str) -> Line:
     return Line(
         description=line.description,
-        quantity=quantity_text(line.quantity, places=STORED_PLACES),
+        quantity=quantity_text(line.quantity, places=STORED_PLACES) if line.unit else "",
         unit=line.unit,
         amount=money_text(Money(line.amount, currency)),
         rows=tuple(_formula_row(row, currency) for row in line.detail),

@@ -13,7 +13,7 @@ from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Concat
 
 from billing.models import Invoice, InvoiceLine, LedgerEntry
-from billing.models.invoices import InvoiceStatus
+from billing.models.invoices import InvoiceStatus, LineKind
 from billing.models.ledger import Account
 from billing.money import Money
 from billing.rating.numbers import text_of
@@ -40,6 +40,7 @@ COLUMNS: Final = (
     "plan",
     "version",
     "line",
+    "kind",
     "rate_card",
     "description",
     "meter",
@@ -53,7 +54,7 @@ _LINES_AT_ONCE: Final = 1000
 
 @dataclass
 class Totals:
-    """What was written, and what the ledger says of the same invoices, by currency."""
+    """What was written, and what the ledger says of the same invoices, by currency; tax is no revenue and left out."""
 
     invoices: int = 0
     lines: int = 0
@@ -63,7 +64,7 @@ class Totals:
 
     def add(self, invoice: Invoice, lines: Sequence[InvoiceLine], booked: Decimal) -> None:
         """Count an invoice and its lines."""
-        billed = sum((line.amount for line in lines), Decimal(0))
+        billed = sum((line.amount for line in lines if line.kind != LineKind.TAX), Decimal(0))
         self.invoices, self.lines = self.invoices + 1, self.lines + len(lines)
         self.billed[invoice.currency] += billed
         self.booked[invoice.currency] += booked
@@ -127,7 +128,8 @@ def _cells(line: InvoiceLine) -> list[str]:
         text_cell(invoice.version.plan.key),
         str(invoice.version.number),
         str(line.position),
-        text_cell(line.rate_card.key),
+        line.kind,
+        text_cell(line.rate_card.key if line.rate_card else ""),
         text_cell(line.description),
         text_cell(line.meter),
         text_of(line.quantity),

@@ -25,11 +25,11 @@ def require_same_lines(*, invoice: Invoice, remote: RemoteInvoice, lines: Sequen
 
 
 def differences(*, invoice: Invoice, remote: RemoteInvoice, customer_id: str) -> list[str]:
-    """Name what differs between the heads of the two invoices; `total` is what is owed before Stripe's balances."""
+    """Name what differs between the heads of the two invoices; `total` is what is due before Stripe's balances."""
     pairs = (
         ("customer", remote.customer_id, customer_id),
         ("currency", remote.currency, invoice.currency),
-        ("total", amount_text(remote.total, remote.currency), str(Money(invoice.total, invoice.currency))),
+        ("total", amount_text(remote.total, remote.currency), str(Money(invoice.due, invoice.currency))),
         ("invoice number in metadata", remote.metadata.get(content.INVOICE, ""), invoice.number),
         ("digest in metadata", remote.metadata.get(content.DIGEST, ""), invoice.digest),
     )
@@ -39,8 +39,10 @@ def differences(*, invoice: Invoice, remote: RemoteInvoice, customer_id: str) ->
 def line_differences(*, invoice: Invoice, ours: Sequence[InvoiceLine], theirs: Sequence[RemoteLine]) -> list[str]:
     """Name what differs between the lines: how many there are, and each one's amount."""
     here = Counter((str(line.position), str(Money(line.amount, invoice.currency))) for line in ours)
+    if invoice.prepaid:
+        here[content.PREPAID, str(Money(-invoice.prepaid, invoice.currency))] += 1
     there = Counter((line.metadata.get(content.LINE, "?"), amount_text(line.amount, line.currency)) for line in theirs)
-    found = [f"{len(theirs)} lines there, {len(ours)} here"] if len(theirs) != len(ours) else []
+    found = [f"{len(theirs)} lines there, {here.total()} here"] if len(theirs) != here.total() else []
     found += [f"line {position} of {amount} is there only" for position, amount in (there - here).elements()]
     found += [f"line {position} of {amount} is here only" for position, amount in (here - there).elements()]
     return found

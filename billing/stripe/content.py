@@ -18,6 +18,7 @@ CUSTOMER: Final = "agentmeter_customer"
 INVOICE: Final = "agentmeter_invoice"
 DIGEST: Final = "agentmeter_digest"
 LINE: Final = "agentmeter_line"
+PREPAID: Final = "prepaid"  # stands for the position of the line that takes off what credit has paid
 # Stripe's limit an invoice, enforced since its API version of 2016-02-22.
 MAX_LINES: Final = 250
 
@@ -56,9 +57,10 @@ def lines_content(invoice: Invoice) -> Content:
     Raises TooManyLinesError beyond what Stripe takes, MoneyError for an amount that is no whole smallest unit.
     """
     lines = list(invoice.lines.order_by("position"))
-    if len(lines) > MAX_LINES:
+    if len(lines) + bool(invoice.prepaid) > MAX_LINES:
         raise TooManyLinesError(f"Invoice {invoice.number} has {len(lines)} lines; Stripe takes {MAX_LINES}.")
-    return {"lines": [_line(invoice, line) for line in lines]}
+    told = [_line(invoice, line) for line in lines]
+    return {"lines": [*told, _prepaid(invoice)] if invoice.prepaid else told}
 
 
 def finalize_content() -> Content:
@@ -85,6 +87,15 @@ def _line(invoice: Invoice, line: InvoiceLine) -> Content:
         "description": printed,
         "metadata": {LINE: str(line.position), "meter": line.meter, "quantity": quantity, "unit": line.unit},
         "period": {"start": int(line.starts_at.timestamp()), "end": int(line.ends_at.timestamp())},
+    }
+
+
+def _prepaid(invoice: Invoice) -> Content:
+    """What prepaid credit has paid: Stripe collects the rest."""
+    return {
+        "amount": -to_minor_units(Money(invoice.prepaid, invoice.currency)),
+        "description": "Paid from prepaid credit",
+        "metadata": {LINE: PREPAID},
     }
 
 

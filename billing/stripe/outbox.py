@@ -43,8 +43,8 @@ def enqueue_invoice(*, invoice: Invoice, now: datetime) -> None:
     Does nothing for what is written already. Raises NothingToCollectError for an invoice that is not open or comes to
     zero, TooManyLinesError for more lines than Stripe takes.
     """
-    if invoice.status != InvoiceStatus.OPEN or not invoice.total:
-        raise NothingToCollectError(f"Invoice {invoice.number or invoice.pk} is {invoice.status}, {invoice.total}.")
+    if invoice.status != InvoiceStatus.OPEN or not invoice.due:
+        raise NothingToCollectError(f"Invoice {invoice.number or invoice.pk} is {invoice.status}, {invoice.due} due.")
     with transaction.atomic():
         _write(_customer_message(invoice, now))
         _write(_invoice_messages(invoice, now))

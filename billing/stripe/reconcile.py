@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from billing.models import Invoice, OutboxMessage
 from billing.models.invoices import InvoiceStatus
@@ -56,10 +56,14 @@ class Reconciliation:
 def compare(*, now: datetime, since: datetime | None = None) -> Reconciliation:
     """Compare invoices issued since a moment (all, where none is given) with those at Stripe that name one of ours.
 
-    Invoices over nothing never go to Stripe and are left out. Raises CallError where Stripe cannot be read.
+    Invoices with nothing to pay never go to Stripe and are left out. Raises CallError where Stripe cannot be read.
     """
     theirs = _by_number(since)
-    issued = Invoice.objects.exclude(status=InvoiceStatus.DRAFT).filter(total__gt=0).select_related("customer__stripe")
+    issued = (
+        Invoice.objects.exclude(status=InvoiceStatus.DRAFT)
+        .filter(total__gt=F("prepaid"))
+        .select_related("customer__stripe")
+    )
     ours = {str(invoice.number): invoice for invoice in issued.filter(_since(since)).order_by("number")}
     known = set(issued.filter(number__in=theirs).values_list("number", flat=True))
     findings = [finding for number in ours for finding in _judge(ours[number], theirs.get(number, []), now)]
@@ -142,6 +146,6 @@ def _finding(kind: Kind, invoice: Invoice, remote: RemoteInvoice | None, detail:
         kind=kind,
         number=str(invoice.number),
         stripe_id=remote.stripe_id if remote else "",
-        at_risk=str(Money(invoice.total, invoice.currency)),
+        at_risk=str(Money(invoice.due, invoice.currency)),
         detail=detail,
     )

@@ -77,7 +77,7 @@ def _customer(part: Part, version: PlanVersion, now: datetime) -> Seeded:
             "email": part.email,
             "address": part.address,
             "country": part.country,
-            "currency": version.currency,
+            "currency": version.currencies[0],
             "time_zone": part.time_zone,
             "created_at": now,
         },

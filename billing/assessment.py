@@ -1,0 +1,263 @@
+"""Assessment: everything that decides what a cycle costs, gathered from rows, and handed to rating."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from itertools import count
+from types import MappingProxyType
+from typing import Final
+
+from billing import contracts, dues, prepayments, surroundings
+from billing.contracts import PAUSED, TRIAL, Contract
+from billing.dues import Due, Prepaid, Run, Unused
+from billing.models import BillingPeriod
+from billing.models.invoices import Moment
+from billing.money import zero
+from billing.periods import Period
+from billing.planned import ARREARS
+from billing.rating import quantities, statement
+from billing.rating.cost import PriceRow
+from billing.rating.lines import Line, LineKind, RatedPeriod
+from billing.rating.numbers import plain, text_of
+from billing.rating.terms import Terms
+from billing.rating.usage import Part, Usage
+from metering import usage
+
+_AGAIN: Final = "~"  # tells two agreements on one rate card apart within a cycle; no key has it
+_FREE: Final[Mapping[str, str]] = MappingProxyType({TRIAL: "free trial", PAUSED: "paused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a line concerns: a rate card's row, the digest of its terms, and the line of which it gives time back."""
+
+    rate_card_id: int | None = None
+    terms: str = ""
+    adjusts_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A rated cycle, with the reference of each of its lines, and the change of the contract it was rated under."""
+
+    rated: RatedPeriod
+    references: tuple[Reference, ...]
+    change_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be assessed: a cycle of a contract, as of a fold.
+
+    `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
+    customer's own, because the contract is another than the one that holds.
+    """
+
+    period: BillingPeriod
+    contract: Contract
+    as_of: int
+    moment: Moment = Moment.CLOSING
+    until: datetime | None = None
+    is_supposed: bool = False
+
+    @property
+    def cycle(self) -> Period:
+        """The time that is assessed."""
+        return Period(self.period.starts_at, self.until or self.period.ends_at)
+
+    @property
+    def full(self) -> Period:
+        """The whole cycle around it."""
+        return Period(self.period.full_starts_at, self.period.full_ends_at)
+
+    @property
+    def window(self) -> Period:
+        """The time for which charges in advance are due: at the end of a cycle, the next one is in it."""
+        ends_at = self.period.ends_at
+        has_next = self.contract.ends_at is None or self.contract.ends_at > ends_at
+        if self.moment == Moment.OPENING or not has_next or self.cycle.ends_at < ends_at:
+            return Period(self.period.starts_at, ends_at)
+        following, _ = contracts.cycle_at(self.contract, at=ends_at)
+        return Period(self.period.starts_at, following.ends_at)
+
+
+def assess(question: Question) -> Assessment:
+    """Return what a cycle costs; writes nothing. Raises RatingError, PriceError and what metering.usage raises."""
+    runs = contracts.runs(question.contract)
+    prepaid = [] if question.is_supposed else prepayments.before(period=question.period, moment=question.moment)
+    order = {run.planned.card.key: position for position, run in reversed(list(enumerate(runs)))}
+    found = sorted(
+        _dues(question, runs, prepaid),
+        key=lambda due: (order[due.run.planned.card.key], due.service.period.starts_at),
+    )
+    charged = dict(_named(due for due in found if not due.run.free))
+    back = {} if question.moment == Moment.OPENING else _unused(runs, prepaid)
+    adjustments = [_unused_line(source, one) for source, one in back.items()]
+    adjustments += [line for due in found if due.run.free for line in _free_lines(question, due)]
+    rated = statement.rate(_terms(question, charged, tuple(adjustments)))
+    references = tuple(_reference(line, charged, back) for line in rated.lines)
+    return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
+
+
+def _dues(question: Question, runs: Sequence[Run], prepaid: Sequence[Prepaid]) -> Iterator[Due]:
+    clock, cycle = question.contract.clock, question.cycle
+    if question.is_supposed:
+        ours = (replace(run, planned=replace(run.planned, billed=ARREARS)) for run in _within(runs, cycle))
+        yield from dues.in_arrears(runs=ours, cycle=cycle, clock=clock)
+        return
+    if question.moment == Moment.CLOSING:
+        so_far = runs if question.until is None else _until(runs, question.until)
+        yield from dues.in_arrears(runs=so_far, cycle=cycle, clock=clock)
+    yield from dues.in_advance(runs=runs, window=question.window, prepaid=prepaid, clock=clock)
+
+
+def _until(runs: Iterable[Run], until: datetime) -> Iterator[Run]:
+    """Yield the runs as if everything ended at `until`."""
+    for run in runs:
+        if run.starts_at < until:
+            yield replace(run, ends_at=until if run.ends_at is None else min(run.ends_at, until))
+
+
+def _within(runs: Iterable[Run], cycle: Period) -> Iterator[Run]:
+    for run in _until(runs, cycle.ends_at):
+        if run.ends_at is not None and run.ends_at > cycle.starts_at:
+            yield replace(run, starts_at=max(run.starts_at, cycle.starts_at))
+
+
+def _unused(runs: Sequence[Run], prepaid: Sequence[Prepaid]) -> dict[str, Unused]:
+    return {f"unused:{one.prepaid.line_id}": one for one in dues.unused(runs=runs, prepaid=prepaid)}
+
+
+def _named(found: Iterable[Due]) -> Iterator[tuple[str, Due]]:
+    """Yield each due under a key of its own: the rate card's, marked where its terms changed within the cycle."""
+    taken: set[str] = set()
+    for due in found:
+        key = due.run.planned.card.key
+        names = (key if number == 1 else f"{key}{_AGAIN}{number}" for number in count(1))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        yield name, due
+
+
+def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Line, ...]) -> Terms:
+    contract, cycle, period = question.contract, question.cycle, question.period
+    currency = contract.subscription.currency
+    names: dict[str, list[str]] = defaultdict(list)
+    for name in charged:
+        names[_plain(name)].append(name)
+    version = surroundings.version_at_end(contract, cycle)
+    discounts = surroundings.plan_discounts(contracts.shelf(version.pk).offer, currency, names)
+    is_closing = question.moment == Moment.CLOSING
+    timeline = contract.timeline
+    terms = Terms(
+        cards=tuple(replace(due.run.planned.card, key=name) for name, due in charged.items()),
+        usage={name: _measure(question, due) for name, due in charged.items() if due.run.planned.card.meter},
+        period=cycle,
+        full=question.full,
+        currency=currency,
+        discounts=(*discounts, *surroundings.coupon_discounts(period, question.moment, names)),
+        minimum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.minimums) if is_closing else None,
+        maximum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.maximums) if is_closing else None,
+        pools=surroundings.pools(contract, cycle, names),
+        rollover=surroundings.rollover(period),
+        services={name: due.service for name, due in charged.items()},
+        adjustments=adjustments,
+        fold=question.as_of,
+    )
+    if question.is_supposed:
+        return terms
+    return replace(
+        terms,
+        promotions=tuple(surroundings.promotions(period, question.moment, names)),
+        tax=surroundings.tax(contract, cycle, names),
+    )
+
+
+def _measure(question: Question, due: Due) -> Usage:
+    card = due.run.planned.card
+    groups = statement.dimensions(card)
+    answer = usage.read(
+        customer_id=question.contract.subscription.customer_id,
+        meter=card.meter,
+        starts_at=due.service.period.starts_at,
+        ends_at=due.service.period.ends_at,
+        group_by=groups,
+        filters=card.filters,
+        as_of=question.as_of,
+    )
+    return Usage(meter=card.meter, unit=answer.unit, parts=tuple(Part(row.quantity, row.group) for row in answer.rows))
+
+
+def _unused_line(source: str, back: Unused) -> Line:
+    """Give prepaid time back; or take it again, where what was given back before is agreed once more."""
+    line, period = back.prepaid, back.prepaid.period
+    seconds = f"{text_of(back.seconds)} s of {text_of(period.seconds)} s unused"
+    rows = [PriceRow(f"{line.net} was charged, {seconds}", back.seconds / period.seconds)]
+    if line.returned:
+        rows.append(PriceRow(f"{line.returned} of it was given back before", Fraction(1)))
+    return Line(
+        kind=LineKind.CHARGE,
+        card=line.card,
+        description=f"{line.description}: unused time" if back.amount > zero(line.net.currency) else line.description,
+        meter="",
+        quantity=plain(back.seconds / period.seconds),
+        unit=line.unit,
+        amount=-back.amount,
+        rows=tuple(rows),
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+        source=source,
+    )
+
+
+def _free_lines(question: Question, due: Due) -> Iterator[Line]:
+    """Yield what was used while nothing is charged, where anything was: it is shown, and costs nothing."""
+    card, service = due.run.planned.card, due.service
+    if not card.meter:
+        return
+    measured = _measure(question, due)
+    seconds = service.full.seconds if card.per_period else None
+    exact = quantities.convert(
+        quantity=Fraction(sum((part.quantity for part in measured.parts), Decimal(0))),
+        divide_by=card.divide_by,
+        period_seconds=seconds,
+    )
+    if exact:
+        yield Line(
+            kind=LineKind.ZERO_RATED,
+            card=card.key,
+            description=f"{card.name}: {_FREE[due.run.free]}",
+            meter=card.meter,
+            quantity=plain(quantities.round_units(quantity=exact, rounding=card.rounding)),
+            unit=card.unit,
+            amount=zero(question.contract.subscription.currency),
+            rows=(),
+            starts_at=service.period.starts_at,
+            ends_at=service.period.ends_at,
+            source=due.run.free,
+        )
+
+
+def _reference(line: Line, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> Reference:
+    if line.source in back:
+        prepaid = back[line.source].prepaid
+        return Reference(prepaid.rate_card_id, prepaid.terms, prepaid.line_id)
+    due = charged.get(line.card)
+    return Reference() if due is None else Reference(due.run.rate_card_id, due.run.terms)
+
+
+def _in_plain_keys(rated: RatedPeriod) -> RatedPeriod:
+    """Return what was rated under the rate cards' own keys; of what is carried, that of the terms which hold last."""
+    return replace(
+        rated,
+        lines=tuple(replace(line, card=_plain(line.card)) for line in rated.lines),
+        draws=tuple(replace(draw, card=_plain(draw.card)) for draw in rated.draws),
+        carried={_plain(key): quantity for key, quantity in rated.carried.items()},
+    )
+
+
+def _plain(name: str) -> str:
+    return name.partition(_AGAIN)[0]
