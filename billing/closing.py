@@ -159,8 +159,8 @@ def _invoice(question: Question, now: datetime) -> Invoice | None:
     """Issue the invoice of a cycle, with what it takes from credits and coupons; none where nothing falls due."""
     assessed = assessment.assess(question)
     rated, period = assessed.rated, question.period
+    coupons.consume(period=period, lines=rated.lines, now=now)
     if question.moment == Moment.CLOSING:
-        coupons.consume(period=period, lines=rated.lines, now=now)
         carried = surroundings.carry(period=period, rated=rated)
         BillingPeriod.objects.filter(pk=period.pk).update(carried=carried)
     if not any(line.kind != LineKind.TAX for line in rated.lines):

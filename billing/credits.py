@@ -15,11 +15,17 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from agents.models import Customer
 from billing import ledger
-from billing.errors import CreditConflictError, CreditEndedError, CurrencyMismatchError, InsufficientCreditError
+from billing.errors import (
+    CreditConflictError,
+    CreditEndedError,
+    CurrencyMismatchError,
+    InsufficientCreditError,
+    InvoiceStateError,
+)
 from billing.ledger import Entry, Value
 from billing.models import BillingPeriod, CreditDrawdown, CreditGrant, Invoice, RecurringGrant
 from billing.models.credits import DEFAULT_PRIORITY, Funding, GrantKind
-from billing.models.invoices import Moment
+from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.models.subscriptions import PeriodStatus
 from billing.money import Money, zero
@@ -149,7 +155,10 @@ def apply(*, invoice: Invoice, now: datetime) -> Money:
     """Pay a draft from the customer's prepaid credit as far as it goes, and return how much that was.
 
     It is booked as a payment from the account of credits; the caller keeps the sum as the invoice's `prepaid`.
+    Raises InvoiceStateError where it is no draft.
     """
+    if invoice.status != InvoiceStatus.DRAFT:
+        raise InvoiceStateError(f"{invoice} is {invoice.status}: credit pays at issue only.")
     due = Money(invoice.total, invoice.currency)
     rows = _serving(invoice.customer_id, invoice.period.starts_at, max(now, invoice.period.ends_at))
     rows = rows.filter(kind=GrantKind.PREPAID, currency=invoice.currency)

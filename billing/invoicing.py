@@ -170,7 +170,9 @@ def _seller() -> str:
 
 
 def _buyer(customer: Customer) -> str:
-    return "\n".join(part for part in (customer.name, customer.address, customer.country, customer.email) if part)
+    tax_id = f"Tax id {customer.tax_id}" if customer.tax_id else ""
+    parts = (customer.name, customer.address, customer.country, tax_id, customer.email)
+    return "\n".join(part for part in parts if part)
 
 
 def _line_of(invoice: Invoice, position: int, line: Line, reference: Reference) -> InvoiceLine:

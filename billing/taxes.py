@@ -64,7 +64,7 @@ def _cards_of_rates(rows: Iterable[TaxRate], categories: Mapping[str, str]) -> M
 def _rate(row: TaxRate, cards: list[str], everything: int) -> statement.TaxRate:
     return statement.TaxRate(
         key=f"tax:{row.pk}",
-        name=f"{row.name} {row.jurisdiction}",
+        name=row.name,
         percent=row.percent,
         cards=() if len(cards) == everything else tuple(cards),
     )

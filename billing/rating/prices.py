@@ -1,5 +1,6 @@
 """Prices as plans write them: documents, read strictly and written back."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -53,6 +54,8 @@ __all__ = [
 ]
 
 ENDLESS: Final = "inf"  # TOML has no null
+
+_VIRTUAL: Final = re.compile(r"[a-z][a-z0-9_-]{1,15}\Z")
 
 
 def parse(document: object) -> Price:
@@ -172,11 +175,19 @@ def _matrix_row(fields: Fields) -> MatrixRow:
 def _credits(fields: Fields) -> Credits:
     fields.refuse_unknown("kind", "currency", "credits", "amount", "rows")
     return Credits(
-        currency=fields.text("currency"),
+        currency=_virtual(fields),
         credits=fields.number("credits"),
         amount=fields.number("amount"),
         rows=tuple(map(_credit_row, fields.tables("rows"))) if "rows" in fields.table else (),
     )
+
+
+def _virtual(fields: Fields) -> str:
+    """Return the name of a virtual currency, which the ledger must be able to tell from a currency's code."""
+    name = fields.text("currency")
+    if not _VIRTUAL.match(name):
+        raise fields.error("currency", f"{name!r} is not 2 to 16 lower-case letters, digits, - and _")
+    return name
 
 
 def _credit_row(fields: Fields) -> CreditRow:

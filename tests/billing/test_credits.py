@@ -13,6 +13,7 @@ from billing.errors import (
     CreditEndedError,
     CurrencyMismatchError,
     InsufficientCreditError,
+    InvoiceStateError,
     MoneyError,
 )
 from billing.ledger import Units
@@ -235,6 +236,12 @@ class TestPaying:
         prepay(acme, "40.00", effective_at=JUNE + DAY)
         assert not credits.apply(invoice=agreed.draft(may, "1.00", moment="opening"), now=JUNE)
         assert credits.apply(invoice=agreed.draft(may, "1.00"), now=JUNE + 2 * DAY) == eur("1.00")
+
+    def test_an_issued_invoice_takes_no_more_credit(self, acme, may):
+        prepay(acme)
+        invoice = agreed.issue(agreed.draft(may, "10.00"), JUNE)
+        with pytest.raises(InvoiceStateError, match="credit pays at issue only"):
+            credits.apply(invoice=invoice, now=JUNE)
 
     def test_nothing_is_drawn_for_nothing(self, acme, may):
         prepay(acme)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from billing import coupons, credits, ledger, recurring_grants, top_ups
 from billing.errors import CouponError, CreditEndedError
 from billing.models import (
+    BillingPeriod,
     Coupon,
     CreditDrawdown,
     CreditGrant,
@@ -97,7 +98,7 @@ def test_the_database_refuses_to_overdraw_though_nobody_took_a_lock(acme):
 def test_a_void_an_expiry_and_a_payment_at_once_end_a_grant_once(acme):
     grant = prepay(acme, "25.00", expires_at=MAY + 9 * HOUR)
     invoice = drafts(acme, 1, "10.00")[0]
-    agreed.issue(invoice, JUNE)
+    BillingPeriod.objects.update(status="closed")
 
     def void():
         try:

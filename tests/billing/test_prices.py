@@ -162,6 +162,7 @@ PERCENT = {"kind": "percentage", "percent": "1"}
         (matrix_of(default=table({"up_to": 1, "unit": "1"})), "default.tiers[0].up_to"),
         (matrix_of(({"model": "a"}, ONE), ({"model": ["b", "a"]}, ONE)), "rows[1].match"),
         (matrix_of(({"model": "a"}, ONE), ({"hardware_class": "gpu"}, ONE)), "rows[1].match"),
+        (CREDITS | {"currency": "EUR"}, "currency"),
         (CREDITS | {"credits": 1}, "credits"),
         (CREDITS | {"currency": ""}, "currency"),
         (CREDITS | {"rows": [{"match": {"model": "a"}}]}, "rows[0].credits"),

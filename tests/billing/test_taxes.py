@@ -48,27 +48,27 @@ def charged(customer, version, at=JUNE):
 def test_one_rate_for_everything(acme, version):
     assign(acme)
     rate("19")
-    assert charged(acme, version) == [("VAT DE", 19, ())]
+    assert charged(acme, version) == [("VAT", 19, ())]
 
 
 def test_a_card_of_a_category_has_the_rate_of_its_category_alone(acme, version):
     assign(acme)
     rate("19")
     rate("7", category="reduced")
-    assert charged(acme, version) == [("VAT DE", 19, ("turns", "tasks", "")), ("VAT DE", 7, ("books",))]
+    assert charged(acme, version) == [("VAT", 19, ("turns", "tasks", "")), ("VAT", 7, ("books",))]
 
 
 def test_a_category_without_a_rate_of_its_own_is_taxed_as_others_are(acme, version):
     assign(acme)
     rate("19")
     rate("7", jurisdiction="AT", category="reduced")
-    assert charged(acme, version) == [("VAT DE", 19, ())]
+    assert charged(acme, version) == [("VAT", 19, ())]
 
 
 def test_a_rate_for_a_category_alone_leaves_the_other_lines_untaxed(acme, version):
     assign(acme)
     rate("7", category="reduced")
-    assert charged(acme, version) == [("VAT DE", 7, ("books",))]
+    assert charged(acme, version) == [("VAT", 7, ("books",))]
 
 
 def test_taxes_of_several_jurisdictions_are_side_by_side(acme, version):
@@ -77,8 +77,8 @@ def test_taxes_of_several_jurisdictions_are_side_by_side(acme, version):
     rate("7.25", "US-CA", name="Sales tax")
     rate("2.25", "US-CA-LA", name="Sales tax")
     assert charged(acme, version) == [
-        ("Sales tax US-CA", Decimal("7.25"), ()),
-        ("Sales tax US-CA-LA", Decimal("2.25"), ()),
+        ("Sales tax", Decimal("7.25"), ()),
+        ("Sales tax", Decimal("2.25"), ()),
     ]
 
 
@@ -88,7 +88,7 @@ def test_a_rate_changes_at_an_instant_which_belongs_to_the_new_one(acme, version
     rate("16", starts_at=JUNE)
     before = charged(acme, version, JUNE - timedelta(microseconds=1))
     assert before is not None
-    assert (before[0][1], charged(acme, version, JUNE)) == (19, [("VAT DE", 16, ())])
+    assert (before[0][1], charged(acme, version, JUNE)) == (19, [("VAT", 16, ())])
 
 
 def test_a_customer_that_is_assigned_nowhere_pays_no_tax(acme, make_customer, version):
