@@ -6,7 +6,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from agents.models.keys import Scope
-from billing import closing, invoicing
+from billing import assessment, closing, contracts, invoicing
+from billing.assessment import Question
 from billing.models import Invoice
 from tests import factories
 from tests.billing.conftest import JUNE, MAY
@@ -35,8 +36,14 @@ def test_a_customer_lists_its_invoices(invoice, acme):
     assert found == {
         "number": "AM-000001",
         "status": "open",
+        "moment": "closing",
         "currency": "EUR",
+        "subtotal": "0.20",
+        "tax": "0.00",
+        "carried": "0.00",
         "total": "0.20",
+        "prepaid": "0.00",
+        "due": "0.20",
         "period": {"starts_at": "2026-05-01T00:00:00+00:00", "ends_at": "2026-06-01T00:00:00+00:00"},
         "plan": {"key": "activity", "version": 1},
         "issued_at": "2026-06-01T02:00:00+00:00",
@@ -50,7 +57,9 @@ def test_an_invoice_shows_its_lines_and_formulas(invoice, acme):
     assert found["digest"] == invoice.digest
     assert found["lines"][0] == {
         "position": 1,
+        "kind": "charge",
         "rate_card": "turns",
+        "source": None,
         "description": "Turns",
         "meter": "turns",
         "quantity": "10",
@@ -91,12 +100,13 @@ def test_a_key_needs_the_scope(invoice, acme):
 
 def test_drafts_are_not_shown(acme, subscribe):
     period = subscribe(acme).periods.get()
-    invoicing.draft(period=period, rated=closing.rate(period=period, as_of=0), now=DUE)
+    question = Question(period, contracts.load(subscription=period.subscription), as_of=0)
+    invoicing.draft(question=question, assessed=assessment.assess(question), now=DUE)
     assert client(acme).get("/v1/invoices").json()["results"] == []
 
 
 def test_published_plans_are_listed_with_their_prices(acme, publish):
     publish("seats")
     (plan,) = client(acme, Scope.USAGE_READ).get("/v1/plans").json()["results"]
-    assert (plan["key"], plan["version"], plan["currency"]) == ("seats", 1, "EUR")
-    assert plan["rate_cards"][0]["price"] == {"kind": "unit", "amount": "29"}
+    assert (plan["key"], plan["version"], plan["currencies"]) == ("seats", 1, ["EUR"])
+    assert plan["rate_cards"][0]["prices"] == {"EUR": {"kind": "unit", "amount": "29"}}

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing import closing, invoicing, ledger, subscriptions, tasks
+from billing import changes, closing, invoicing, ledger, subscriptions, tasks
+from billing.changes import Act
 from billing.errors import NegativeQuantityError, PeriodError, PeriodNotDueError, UsageNotFoldedError
 from billing.models import (
     BillingPeriod,
@@ -17,11 +18,13 @@ from billing.models import (
     PlanVersion,
     RateCard,
     Subscription,
+    SubscriptionChange,
 )
 from billing.models.invoices import InvoiceStatus
 from billing.models.ledger import Account
 from billing.models.subscriptions import PeriodStatus
 from billing.money import Money
+from billing.timeline import Stretch
 from metering import usage
 from tests.billing.conftest import JUNE, MAY
 from tests.billing.usage import invoiced
@@ -45,9 +48,16 @@ def period(acme, subscribe, send):
 
 def break_price(subscription: Subscription) -> None:
     """Leave a subscription with a rate card that cannot be read, as a faulty release might."""
-    version = PlanVersion.objects.create(plan=subscription.version.plan, number=9, currency="EUR", created_at=MAY)
-    RateCard.objects.create(version=version, position=1, key="bad", name="Bad", unit="unit", price={"kind": "unit"})
-    Subscription.objects.filter(pk=subscription.pk).update(version=version)
+    version = PlanVersion.objects.create(plan=subscription.version.plan, number=9, currencies=["EUR"], created_at=MAY)
+    faulty = {"EUR": {"kind": "unit"}}
+    RateCard.objects.create(version=version, position=1, key="bad", name="Bad", unit="unit", prices=faulty)
+    put_on(subscription, version)
+
+
+def put_on(subscription: Subscription, version: PlanVersion) -> None:
+    change = SubscriptionChange(kind="change", at=MAY, actor="test", recorded_at=MAY)
+    agreed = (Stretch(version.pk, subscription.starts_at),)
+    subscriptions.record(subscription=subscription, change=change, agreed=agreed)
 
 
 def test_a_period_becomes_an_open_invoice_that_is_booked_and_to_be_collected(period, acme):
@@ -127,7 +137,7 @@ def test_the_preview_at_the_end_is_the_invoice(period):
     rated = closing.preview(period=period, now=DUE)
     invoice = invoiced(period, now=DUE)
     lines = invoice.lines.order_by("position")
-    assert [(one.description, one.quantity, one.amount.amount, one.detail()) for one in rated.charges] == [
+    assert [(one.description, one.quantity, one.amount.amount, one.detail()) for one in rated.lines] == [
         (line.description, line.quantity, line.amount, line.detail) for line in lines
     ]
     assert (rated.total.amount, rated.fold) == (invoice.total, invoice.fold)
@@ -138,7 +148,7 @@ def test_a_preview_counts_seats_and_fees_for_the_time_elapsed(make_customer, sub
     seats, base = subscribe(acme, "seats"), subscribe(hybrid, "hybrid")
     send.seat(acme, MAY)
     send.fold(MID_MAY)
-    half = [closing.preview(period=one.periods.get(), now=MID_MAY).charges[0] for one in (seats, base)]
+    half = [closing.preview(period=one.periods.get(), now=MID_MAY).lines[0] for one in (seats, base)]
     assert [str(line.amount) for line in half] == ["14.50 EUR", "24.50 USD"]
     assert half[0].quantity == Decimal("0.5")
 
@@ -150,7 +160,7 @@ def test_a_preview_writes_nothing(period):
 
 def test_before_a_period_begins_there_is_nothing_to_preview(period):
     rated = closing.preview(period=period, now=MAY)
-    assert (rated.period, rated.charges, rated.total) == (None, (), euro("0"))
+    assert (rated.period, rated.lines, rated.total) == (None, (), euro("0"))
 
 
 def test_an_invoice_over_nothing_is_paid_at_once_and_never_sent(acme, subscribe):
@@ -188,7 +198,7 @@ def test_a_customer_months_behind_gets_an_invoice_for_each_month(acme, subscribe
 
 def test_a_subscription_that_ended_is_invoiced_for_its_part_and_no_more(make_customer, subscribe):
     subscription = subscribe(make_customer(currency="USD"), "hybrid")
-    subscriptions.end(subscription=subscription, ends_at=datetime(2026, 5, 16, 12, tzinfo=UTC))
+    changes.cancel(subscription=subscription, at=MID_MAY, act=Act("test", now=MAY))
     (invoice,) = closing.close_due(now=DUE).invoices
     assert Money(invoice.total, "USD") == Money(Decimal("24.50"), "USD")
     assert BillingPeriod.objects.count() == 1
@@ -210,7 +220,7 @@ def test_a_parked_period_is_left_alone_until_it_is_tried_again(make_customer, su
     break_price(bad)
     closing.close_due(now=DUE)
     assert closing.close_due(now=DUE) == closing.Closed((), (), ())
-    Subscription.objects.update(version=good)
+    put_on(bad, good)
     assert closing.retry(period_id=bad.periods.get().pk)
     assert len(closing.close_due(now=DUE).invoices) == 1
     assert not closing.retry(period_id=BillingPeriod.objects.order_by("pk")[0].pk)

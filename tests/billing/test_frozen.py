@@ -66,7 +66,9 @@ def test_no_line_is_moved_off_an_issued_invoice(invoice):
         customer=invoice.customer,
         period=following,
         version=invoice.version,
+        change=invoice.change,
         currency="EUR",
+        subtotal=0,
         total=0,
         fold=1,
         created_at=DUE,
@@ -77,10 +79,10 @@ def test_no_line_is_moved_off_an_issued_invoice(invoice):
 def test_a_published_version_and_its_cards(publish):
     version = publish("activity")
     card = version.rate_cards.order_by("position")[0]
-    draft = PlanVersion.objects.create(plan=version.plan, number=2, currency="EUR", created_at=MAY)
-    assert refuses(lambda: PlanVersion.objects.filter(pk=version.pk).update(currency="USD"))
+    draft = PlanVersion.objects.create(plan=version.plan, number=2, currencies=["EUR"], created_at=MAY)
+    assert refuses(lambda: PlanVersion.objects.filter(pk=version.pk).update(currencies=["USD"]))
     assert refuses(lambda: PlanVersion.objects.filter(pk=version.pk).update(status="draft"))
-    assert refuses(lambda: RateCard.objects.filter(pk=card.pk).update(price={"kind": "flat", "amount": "0"}))
+    assert refuses(lambda: RateCard.objects.filter(pk=card.pk).update(prices={"EUR": {"kind": "flat", "amount": "0"}}))
     assert refuses(lambda: RateCard.objects.filter(pk=card.pk).update(version=draft))
     assert refuses(lambda: RateCard.objects.filter(pk=card.pk).delete())
     card.pk, card.position, card.key = None, 99, "another"

@@ -5,13 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing import catalog, subscriptions
-from billing.errors import (
-    CurrencyMismatchError,
-    PeriodError,
-    PlanNotPublishedError,
-    SubscriptionExistsError,
-)
+from billing import catalog, contracts, subscriptions
+from billing.errors import CurrencyMismatchError, PlanNotPublishedError, SubscriptionExistsError
 from billing.models import BillingPeriod, Subscription
 from tests.billing.conftest import JUNE, MAY
 
@@ -43,7 +38,7 @@ def test_periods_follow_one_another_through_short_months(acme, subscribe):
     subscription = subscribe(acme, starts_at=datetime(2026, 1, 31, tzinfo=UTC))
     period = subscription.periods.get()
     for _ in range(3):
-        following = subscriptions.open_next_period(period=period)
+        following = subscriptions.open_next_period(period=period, contract=contracts.load(subscription=subscription))
         assert following is not None
         assert following.starts_at == period.ends_at
         period = following
@@ -67,33 +62,3 @@ def test_the_plan_must_be_in_the_customers_currency(make_customer, publish):
     with pytest.raises(CurrencyMismatchError):
         subscriptions.start(customer=make_customer(currency="USD"), version=publish("seats"), starts_at=MAY, now=MAY)
     assert not BillingPeriod.objects.exists()
-
-
-def test_an_end_cuts_the_open_period_and_opens_no_other(acme, subscribe):
-    subscription = subscribe(acme)
-    end = datetime(2026, 5, 10, tzinfo=UTC)
-    subscriptions.end(subscription=subscription, ends_at=end)
-    period = BillingPeriod.objects.get()
-    assert (period.ends_at, period.full_ends_at) == (end, JUNE)
-    assert subscriptions.open_next_period(period=period) is None
-
-
-def test_after_its_end_a_customer_may_subscribe_again(acme, subscribe, publish):
-    end = datetime(2026, 5, 10, tzinfo=UTC)
-    subscriptions.end(subscription=subscribe(acme), ends_at=end)
-    subscriptions.start(customer=acme, version=publish("seats"), starts_at=end, now=end)
-    assert Subscription.objects.filter(ends_at=None).count() == 1
-
-
-@pytest.mark.parametrize("end", [MAY, datetime(2026, 7, 1, tzinfo=UTC)])
-def test_an_end_outside_the_open_period_is_refused(acme, subscribe, end):
-    subscription = subscribe(acme)
-    with pytest.raises(PeriodError):
-        subscriptions.end(subscription=subscription, ends_at=end)
-    assert Subscription.objects.get().ends_at is None
-
-
-def test_a_subscription_ends_once(acme, subscribe):
-    subscription = subscriptions.end(subscription=subscribe(acme), ends_at=datetime(2026, 5, 10, tzinfo=UTC))
-    with pytest.raises(PeriodError):
-        subscriptions.end(subscription=subscription, ends_at=datetime(2026, 5, 9, tzinfo=UTC))

@@ -53,6 +53,8 @@ def test_a_draft_is_not_shown(portal, october):
         period=period,
         version=october.version,
         currency="EUR",
+        change=october.change,
+        subtotal=0,
         total=0,
         fold=0,
         created_at=NOW,
@@ -118,13 +120,13 @@ def test_the_file_has_every_line_with_exact_numbers(portal, october):
     assert response["Content-Disposition"] == f'attachment; filename="{october.number}.csv"'
     head, base, turns, seats = csv.reader(io.StringIO(response.content.decode()))
     assert head == [
-        *("invoice", "position", "description", "meter", "starts_at", "ends_at"),
+        *("invoice", "position", "kind", "description", "meter", "starts_at", "ends_at"),
         *("quantity", "unit", "amount", "currency"),
     ]
     bounds = ["2026-09-30T22:00:00+00:00", "2026-10-31T23:00:00+00:00"]
-    assert base == [october.number, "1", "Base fee", "", *bounds, "1", "month", "30.00", "EUR"]
-    assert turns == [october.number, "2", "Turns", "turns", *bounds, "5", "turn", "1.38", "EUR"]
-    assert seats == [october.number, "3", "Seats", "seats", *bounds, "0", "seat", "0.00", "EUR"]
+    assert base == [october.number, "1", "charge", "Base fee", "", *bounds, "1", "month", "30.00", "EUR"]
+    assert turns == [october.number, "2", "charge", "Turns", "turns", *bounds, "5", "turn", "1.38", "EUR"]
+    assert seats == [october.number, "3", "charge", "Seats", "seats", *bounds, "0", "seat", "0.00", "EUR"]
 
 
 def test_an_invoice_that_does_not_exist_is_not_found(portal):

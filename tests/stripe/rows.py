@@ -31,7 +31,16 @@ def issued_invoice(customer=None, number="AM-000001", amounts=("29.00", "12.34")
 def draft_invoice(customer, key, amounts):
     version = published_version(key, customer.currency)
     subscription = Subscription.objects.filter(customer=customer).first() or Subscription.objects.create(
-        customer=customer, version=version, starts_at=OCTOBER, anchor_at=OCTOBER, created_at=OCTOBER
+        customer=customer,
+        version=version,
+        currency=customer.currency,
+        time_zone=customer.time_zone,
+        starts_at=OCTOBER,
+        anchor_at=OCTOBER,
+        created_at=OCTOBER,
+    )
+    change = subscription.changes.first() or subscription.changes.create(
+        number=1, kind="start", at=OCTOBER, actor="test", recorded_at=OCTOBER
     )
     earlier = BillingPeriod.objects.filter(subscription=subscription).count()
     starts_at, ends_at = OCTOBER + earlier * timedelta(days=31), NOVEMBER + earlier * timedelta(days=31)
@@ -46,7 +55,9 @@ def draft_invoice(customer, key, amounts):
         customer=customer,
         period=period,
         version=version,
+        change=change,
         currency=customer.currency,
+        subtotal=sum(amounts),
         total=sum(amounts),
         fold=1,
         created_at=ISSUED,
@@ -71,9 +82,9 @@ def draft_invoice(customer, key, amounts):
 
 def published_version(key, currency):
     plan = Plan.objects.create(key=key.lower(), name="Activity")
-    version = PlanVersion.objects.create(plan=plan, number=1, currency=currency, created_at=OCTOBER)
+    version = PlanVersion.objects.create(plan=plan, number=1, currencies=[currency], created_at=OCTOBER)
     RateCard.objects.create(
-        version=version, position=1, key="turns", name="Turns", meter="turns", unit="turn", price={"kind": "unit"}
+        version=version, position=1, key="turns", name="Turns", meter="turns", unit="turn", prices={currency: {}}
     )
     PlanVersion.objects.filter(pk=version.pk).update(status="published", published_at=OCTOBER)
     return version

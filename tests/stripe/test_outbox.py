@@ -115,7 +115,7 @@ def test_more_lines_than_stripe_takes_are_refused_before_anything_is_written(acm
     assert not OutboxMessage.objects.exists()
 
 
-@pytest.mark.parametrize("values", [{"total": Decimal(0)}, {"status": "void"}])
+@pytest.mark.parametrize("values", [{"prepaid": Decimal("41.34")}, {"status": "void"}])
 def test_an_invoice_with_nothing_to_collect_is_refused(acme, values):
     with pytest.raises(NothingToCollectError):
         outbox.enqueue_invoice(invoice=rows.issued_invoice(acme, **values), now=NOW)
