@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
-from billing import closing, rehearsals
+from billing import closing, credits, recurring_grants, rehearsals, top_ups
 from billing.errors import PeriodError
 from billing.models import Rehearsal
 
@@ -17,6 +17,18 @@ def close_periods(now: str | None = None) -> None:
     for anything else.
     """
     closing.close_due(now=datetime.now(UTC) if now is None else _instant(now))
+
+
+@shared_task(name="billing.tasks.keep_credits")
+def keep_credits(now: str | None = None) -> None:
+    """Give recurring grants, book expired ones away, and write the top-ups that are due. Safe at any time and at once.
+
+    `now` as in close_periods.
+    """
+    at = datetime.now(UTC) if now is None else _instant(now)
+    recurring_grants.grant_due(now=at)
+    credits.expire_due(now=at)
+    top_ups.due(now=at)
 
 
 @shared_task(name="billing.tasks.rehearse")

@@ -13,6 +13,7 @@ app.autodiscover_tasks(["billing.stripe"])
 app.conf.beat_schedule = {
     "fold": {"task": "metering.tasks.fold", "schedule": 2.0},
     "close-periods": {"task": "billing.tasks.close_periods", "schedule": 60.0},
+    "keep-credits": {"task": "billing.tasks.keep_credits", "schedule": 600.0},
     "deliver-outbox": {"task": "billing.stripe.tasks.deliver_outbox", "schedule": 2.0},
     "apply-webhooks": {"task": "billing.stripe.tasks.apply_webhooks", "schedule": 2.0},
 }

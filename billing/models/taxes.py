@@ -18,7 +18,7 @@ class TaxRate(models.Model):
 
     jurisdiction = models.CharField(max_length=16, help_text="ISO 3166, such as DE or US-CA, or finer.")
     category = models.SlugField(max_length=32, blank=True)
-    name = models.CharField(max_length=60, help_text="As printed before the percentage: VAT, sales tax.")
+    name = models.CharField(max_length=60, help_text="As printed on the invoice: VAT, sales tax.")
     percent = models.DecimalField(max_digits=7, decimal_places=4)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)

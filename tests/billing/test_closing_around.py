@@ -25,7 +25,7 @@ from billing.models.credits import Funding
 from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.money import Money
-from billing.stripe import content
+from billing.stripe import content, outbox
 from metering import usage
 from tests import factories
 from tests.billing.conftest import JUNE, MAY
@@ -52,8 +52,8 @@ def start(customer, *cards, at=MAY, key="plan"):
 
 def coupon(customer, **terms):
     terms = {"code": "ten", "name": "Ten", "duration": "forever", "redeemable_from": MAY, "created_at": MAY} | terms
-    Coupon.objects.create(**terms)
-    coupons.redeem(customer=customer, code=terms["code"], now=MAY)
+    row = Coupon.objects.create(**terms)
+    coupons.redeem(customer=customer, code=row.code, now=MAY)
 
 
 def tax(customer, percent="19", category=""):
@@ -124,7 +124,9 @@ def test_an_invoice_that_credit_pays_whole_is_paid_at_once(acme):
     period = start(acme, fee("30.00"))
     prepay(acme, "50.00")
     invoice = invoiced(period, JUNE + GRACE)
-    assert (invoice.status, invoice.due, invoice.outbox.count()) == (InvoiceStatus.PAID, 0, 0)
+    assert invoice.status == InvoiceStatus.PAID
+    assert not invoice.due
+    assert not invoice.outbox.exists()
     assert balances(Account.RECEIVABLE, Account.CREDITS) == ["0.00", "-20.00"]
 
 
@@ -183,7 +185,7 @@ def test_who_pays_no_tax_reads_why_on_the_invoice(db, exempt):
     tax(customer)
     invoice = invoiced(start(customer, fee("30.00")), JUNE + GRACE)
     kind, note, amount = lines(invoice)[1]
-    assert (kind, amount, invoice.total) == ("tax", "0", 30)
+    assert (kind, amount, str(invoice.due)) == ("tax", "0", "30.00")
     assert note.endswith("; tax id of the recipient FR40303265045.")
 
 
@@ -192,7 +194,8 @@ def test_a_fixed_coupon_is_shared_by_the_two_invoices_of_a_period(acme):
     coupon(acme, percent=None, amount=40, currency="EUR", duration="once")
     opening = closing.open_in_advance(period_id=period.pk, now=MAY)
     assert opening is not None
-    assert (opening.moment, opening.total) == (Moment.OPENING, 0)
+    assert opening.moment == Moment.OPENING
+    assert not opening.total
     invoice = invoiced(period, JUNE + GRACE)
     assert sum(line.amount for line in invoice.lines.filter(kind="discount")) == -10
     assert RedemptionUse.objects.count() == 1
@@ -234,7 +237,7 @@ def test_a_close_that_fails_draws_nothing(acme, monkeypatch):
     def fail(**_):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(invoicing.outbox, "enqueue_invoice", fail)
+    monkeypatch.setattr(outbox, "enqueue_invoice", fail)
     closed = closing.close_due(now=JUNE + GRACE)
     assert [parked.reason for parked in closed.parked] == ["RuntimeError: the disk is full"]
     assert (Invoice.objects.count(), RedemptionUse.objects.count()) == (0, 0)

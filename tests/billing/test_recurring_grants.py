@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing import credits, recurring_grants
-from billing.models import CreditGrant, RecurringGrant
+from billing import credits, recurring_grants, tasks
+from billing.errors import PeriodError
+from billing.models import CreditGrant, RecurringGrant, TopUp, TopUpRule
 from tests.billing.conftest import JUNE, MAY
 
 DAY = timedelta(days=1)
@@ -76,3 +77,14 @@ def test_a_rule_that_fails_does_not_stop_the_others(acme, make_customer):
     rule(acme, currency="USD")
     rule(make_customer("rival"))
     assert run(MAY) == [(MAY, JUNE)]
+
+
+def test_the_task_gives_expires_and_tops_up(acme):
+    rule(acme, ends_at=JUNE)
+    TopUpRule.objects.create(customer=acme, currency="EUR", threshold=5, amount=20, created_at=MAY)
+    tasks.keep_credits(now=MAY.isoformat())
+    assert (CreditGrant.objects.count(), TopUp.objects.count()) == (1, 1)
+    tasks.keep_credits(now=JULY.isoformat())
+    assert CreditGrant.objects.get().expired_at == JULY
+    with pytest.raises(PeriodError):
+        tasks.keep_credits(now="soon")
