@@ -59,12 +59,12 @@ class Money:
         step = currency_of(self.currency).step
         if not isinstance(self.amount, Decimal):
             raise MoneyError(f"{self.amount!r} is a {type(self.amount).__name__}; money is made of Decimal")
-        if not self.amount.is_finite() or abs(self.amount) >= LIMIT:
+        if not self.amount.is_finite() or not -LIMIT < self.amount < LIMIT:
             raise MoneyError(f"{self.amount} is no amount of money")
         exact = self.amount.quantize(step, context=_HALF_UP)
         if exact != self.amount:
             raise MoneyError(f"{self.amount} {self.currency} is no multiple of {step}")
-        object.__setattr__(self, "amount", exact + 0)  # adding nothing turns -0 into 0
+        object.__setattr__(self, "amount", exact or abs(exact))  # -0 becomes 0
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.amount + self._amount_of(other), self.currency)
@@ -110,11 +110,11 @@ def round_half_up(value: Fraction | Decimal, currency: str) -> Money:
 
     Half goes up, and of a negative amount down, so that a credit mirrors its charge. Raises MoneyError for a float.
     """
+    step = currency_of(currency).step
+    if isinstance(value, Decimal) and value.is_finite() and -LIMIT < value < LIMIT:
+        return Money(value.quantize(step, context=_HALF_UP), currency)
     if not isinstance(value, Fraction | Decimal):
         raise MoneyError(f"{value!r} is a {type(value).__name__}; amounts are Fraction or Decimal")
-    step = currency_of(currency).step
-    if isinstance(value, Decimal) and abs(value) < LIMIT:
-        return Money(value.quantize(step, context=_HALF_UP), currency)
     exact = Fraction(value)
     steps = floor(abs(exact) / Fraction(step) + Fraction(1, 2))
     return Money((-steps if exact < 0 else steps) * step, currency)

@@ -58,6 +58,8 @@ class Allowances:
 
     def take(self, card: Card, work: AnyWorking) -> None:
         """Take down what a card has used."""
+        if not (card.rollover or self.pools or self.terms.promotions):
+            return
         taken = {key: Fraction(amount) for key, amount in work.taken.items()}
         if card.rollover:
             unused = Fraction(card.allowance + self.terms.rollover.get(card.key, _NONE)) - taken.get(OWN, 0)

@@ -7,6 +7,7 @@ what no decimal does. Decimals must be computed with under `numbers.EXACT`, wher
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Generic
 
 from billing.errors import NegativeQuantityError
@@ -129,6 +130,7 @@ def _volume_rows(tiers: tuple[Tier, ...], quantity: N, *, has_units: bool) -> It
         below = tier.up_to
 
 
+@lru_cache(maxsize=1024)
 def _tier_text(below: Decimal, up_to: Decimal | None) -> str:
     if up_to is None:
         return f"above {text_of(below)}" if below else "all"

@@ -41,6 +41,8 @@ def text_of(value: Fraction | Decimal) -> str:
 
 def plain(value: Fraction | Decimal) -> Decimal:
     """Return the number that `text_of` shows: for showing and storing, never for computing on."""
+    if isinstance(value, Decimal) and value == (whole := int(value)):
+        return Decimal(whole)
     return Decimal(text_of(value))
 
 

@@ -7,6 +7,7 @@ from typing import Final, Generic
 
 from billing.rating.card import Card, ZeroRate
 from billing.rating.kinds import (
+    SCALARS,
     Capacity,
     CreditRow,
     Credits,
@@ -72,7 +73,10 @@ def _set_free(rules: Sequence[ZeroRate], parts: Sequence[Part]) -> tuple[list[Pa
 
 
 def _shares(card: Card, parts: Sequence[Part], number: type[N]) -> list[Share[N]]:
-    match card.price:
+    price = card.price
+    if isinstance(price, SCALARS):
+        return [Share("", price, _sum(parts, number))]
+    match price:
         case Matrix(rows, default):
             sums = _by_row(rows, parts, number)
             labels = [(_label(row.match), row.price) for row in rows] + [(OTHER, default)]
@@ -84,11 +88,11 @@ def _shares(card: Card, parts: Sequence[Part], number: type[N]) -> list[Share[N]
                 Share(label, Unit(amount), used, credits=each)
                 for (label, each), used in zip(classes, sums, strict=True)
             ]
-        case Percentage(transaction=transaction) as price if transaction:
+        case Percentage(transaction=transaction) if transaction:
             return [Share("", price, number(part.quantity)) for part in parts]
         case Capacity(inner):
             return [Share("", inner, _sum(parts, number))]
-        case price:
+        case _:
             return [Share("", price, _sum(parts, number))]
 
 

@@ -1,6 +1,7 @@
 """The statement: all lines of a billing period, from its terms; pure, shared by invoice, preview and rehearsal."""
 
 from collections.abc import Callable, Sequence
+from decimal import localcontext
 from typing import Final
 
 from billing.errors import RatingError
@@ -9,12 +10,12 @@ from billing.rating import commitments, discounts, promotions, taxes
 from billing.rating.allowances import Allowances
 from billing.rating.card import Card, ZeroRate
 from billing.rating.lines import Draw, Line, LineKind, RatedPeriod
-from billing.rating.numbers import plain
+from billing.rating.numbers import EXACT, plain
 from billing.rating.shares import dimensions
 from billing.rating.sheet import Sheet
 from billing.rating.terms import Discount, Grant, Pool, Service, TaxRate, TaxRule, Terms, Treatment
 from billing.rating.usage import Part, Usage
-from billing.rating.working import AnyWorking, work_out
+from billing.rating.working import AnyWorking, work_exactly
 
 __all__ = [
     "Card",
@@ -43,6 +44,11 @@ def rate(terms: Terms) -> RatedPeriod:
 
     Raises RatingError (NegativeQuantityError among them), PeriodError, UnknownCurrencyError and MoneyError.
     """
+    with localcontext(EXACT):
+        return _rate(terms)
+
+
+def _rate(terms: Terms) -> RatedPeriod:
     sheet, allowances = Sheet(terms), Allowances.of(terms)
     worked = {card.key: _work_out(terms, card, allowances) for card in allowances.order()}
     for card in terms.cards:
@@ -80,7 +86,7 @@ def _work_out(terms: Terms, card: Card, allowances: Allowances) -> AnyWorking:
     if card.meter and usage is None:
         raise RatingError(f"{card.key}: nobody read the meter {card.meter!r}")
     service = terms.services.get(card.key)
-    work = work_out(
+    work = work_exactly(
         card=card,
         usage=usage,
         period=service.period if service else terms.period,

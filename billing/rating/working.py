@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, Inexact, localcontext
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, Generic
 
 from billing.errors import NegativeQuantityError
@@ -59,6 +60,7 @@ class Working(Generic[N]):
         return found[0].quantity if len(found) == 1 else sum((one.quantity for one in found), self.number(0))
 
 
+@lru_cache(maxsize=1024)
 def included(*, allowance: Decimal, rolled: Decimal = Decimal(0)) -> Source:
     """Return the units that a card includes, those carried over from the period before among them."""
     text = f"{text_of(allowance + rolled)} included"
@@ -78,9 +80,16 @@ def work_out(
     in. `sources` are used up in their order. Computed in decimals, and in fractions where those would not be exact.
     Raises NegativeQuantityError, PeriodError and RatingError.
     """
+    with localcontext(EXACT):
+        return work_exactly(card=card, usage=usage, period=period, full=full, sources=sources)
+
+
+def work_exactly(
+    *, card: Card, usage: Usage | None, period: Period, full: Period, sources: Sequence[Source] = ()
+) -> AnyWorking:
+    """Do as `work_out`, for a caller that has set `numbers.EXACT` for many cards."""
     try:
-        with localcontext(EXACT):
-            return work_in(Decimal, card=card, usage=usage, period=period, full=full, sources=sources)
+        return work_in(Decimal, card=card, usage=usage, period=period, full=full, sources=sources)
     except Inexact:
         return work_in(Fraction, card=card, usage=usage, period=period, full=full, sources=sources)
 
@@ -110,7 +119,7 @@ def _convert(work: Working[N]) -> None:
     card = work.card
     if card.divide_by == 1 and not card.per_period:
         return
-    seconds = exactly(work.full.seconds, work.number) if card.per_period else None
+    seconds = exactly(proration.seconds_of(work.full), work.number) if card.per_period else None
     for share in work.shares:
         share.quantity = quantities.convert(quantity=share.quantity, divide_by=card.divide_by, period_seconds=seconds)
     for free in work.free:
