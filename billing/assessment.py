@@ -1,7 +1,7 @@
 """Assessment: everything that decides what a cycle costs, gathered from rows, and handed to rating."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -53,7 +53,7 @@ class Question:
     """What is to be assessed: a cycle of a contract, as of a fold.
 
     `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
-    customer's own, because the contract is another than the one that holds.
+    customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does.
     """
 
     period: BillingPeriod
@@ -62,6 +62,7 @@ class Question:
     moment: Moment = Moment.CLOSING
     until: datetime | None = None
     is_supposed: bool = False
+    read: Callable[..., usage.Usage] = usage.read
 
     @property
     def cycle(self) -> Period:
@@ -179,7 +180,7 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
 def _measure(question: Question, due: Due) -> Usage:
     card = due.run.planned.card
     groups = statement.dimensions(card)
-    answer = usage.read(
+    answer = question.read(
         customer_id=question.contract.subscription.customer_id,
         meter=card.meter,
         starts_at=due.service.period.starts_at,

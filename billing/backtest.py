@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from agents.models import Customer
-from billing import simulate
+from billing import contracts, simulate
 from billing.errors import BillingError
 from billing.models import BillingPeriod, PlanVersion
 from billing.models.subscriptions import PeriodStatus
@@ -113,15 +113,16 @@ def backtest(
     """
     tested = Backtest(version=version, periods=periods, fold=usage.latest_fold())
     done, everyone = 0, _closed(now).values("subscription__customer").distinct().count()
-    for chunk in _chunks(now):
-        outcomes = [_outcome(rows, version, tested.fold) for rows in _last(chunk, periods, now)]
-        for outcome in outcomes:
-            tested.add(outcome)
-        done += len(chunk)
-        if keep is not None:
-            keep(outcomes)
-        if watch is not None:
-            watch(done, everyone)
+    with contracts.holding(version):
+        for chunk in _chunks(now):
+            outcomes = [_outcome(rows, version, tested.fold) for rows in _last(chunk, periods, now)]
+            for outcome in outcomes:
+                tested.add(outcome)
+            done += len(chunk)
+            if keep is not None:
+                keep(outcomes)
+            if watch is not None:
+                watch(done, everyone)
     return tested
 
 

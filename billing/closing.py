@@ -1,6 +1,6 @@
 """Closing: a billing period that has ended becomes an invoice, exactly once, whoever asks and however often."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -51,12 +51,18 @@ class Closed:
 
 
 def rate(
-    *, period: BillingPeriod, as_of: int, until: datetime | None = None, version: PlanVersion | None = None
+    *,
+    period: BillingPeriod,
+    as_of: int,
+    until: datetime | None = None,
+    version: PlanVersion | None = None,
+    read: Callable[..., usage.Usage] = usage.read,
 ) -> RatedPeriod:
     """Return the lines of a period from usage as of a fold, up to `until` where it is cut short; writes nothing.
 
     A period that is closed is rated under what was agreed when it was. With a `version`, it is rated as if the
     subscription had always been on that: every card for its share of the period, without credits and taxes.
+    `read` answers as `usage.read` does, which it is where it is not given.
     Raises RatingError, PriceError, CurrencyMismatchError and what metering.usage raises.
     """
     subscription = period.subscription
@@ -64,7 +70,7 @@ def rate(
         contract = contracts.load(subscription=subscription, change_id=_closed_under(period))
     else:
         contract = contracts.supposed(subscription=subscription, version=version)
-    question = Question(period, contract, as_of, until=until, is_supposed=version is not None)
+    question = Question(period, contract, as_of, until=until, is_supposed=version is not None, read=read)
     return assessment.assess(question).rated
 
 

@@ -1,9 +1,12 @@
 """Contracts: what a subscription agreed to, as it stood after one of its changes, with every card's terms over time."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final
 
 from billing import catalog, periods, planned
@@ -129,8 +132,20 @@ def cycle_at(contract: Contract, *, at: datetime) -> tuple[Period, Period]:
     return periods.clip(full=full, starts_at=at, ends_at=min(ends, default=None)), full
 
 
+@contextmanager
+def holding(version: PlanVersion) -> Iterator[None]:
+    """Read a version, a draft too, once for all that is rated within: a rehearsal asks for it thousands of times."""
+    token = _HELD.set({version.pk: _shelf(version.pk)})
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
 def shelf(version_id: int) -> Shelf:
     """Return a version with its offer; one that is frozen, as a trigger sees to, is read from the database once."""
+    if version_id in _HELD.get():
+        return _HELD.get()[version_id]
     if version_id not in _FROZEN:
         found = _shelf(version_id)
         if found.version.status == VersionStatus.DRAFT:
@@ -220,3 +235,4 @@ def _shelf(version_id: int) -> Shelf:
 
 
 _FROZEN: Final[dict[int, Shelf]] = {}
+_HELD: Final[ContextVar[Mapping[int, Shelf]]] = ContextVar("held", default=MappingProxyType({}))

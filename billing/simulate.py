@@ -17,6 +17,7 @@ from billing.models.invoices import InvoiceStatus
 from billing.models.subscriptions import PeriodStatus
 from billing.money import Money, total, zero
 from billing.rating.lines import LineKind
+from billing.readings import Readings
 
 # What a plan asks for. Credits and taxes are the customer's own affair and stay the same, whatever the plan.
 _OWN_AFFAIR: Final = (LineKind.CREDIT, LineKind.TAX)
@@ -132,8 +133,9 @@ def billed(*, periods: Sequence[BillingPeriod]) -> Iterator[Amount]:
 
 def priced(*, periods: Sequence[BillingPeriod], version: PlanVersion, as_of: int) -> Iterator[Amount]:
     """Yield what periods of one customer come to on a version. Raises what `closing.rate` raises."""
+    read = Readings.of(periods).read
     for period in periods:
-        for line in closing.rate(period=period, as_of=as_of, version=version).lines:
+        for line in closing.rate(period=period, as_of=as_of, version=version, read=read).lines:
             if line.kind not in _OWN_AFFAIR:
                 yield Amount(line.kind, line.card, line.description, line.amount)
 
