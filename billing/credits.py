@@ -61,8 +61,8 @@ def grant(
     that the customer is not invoiced in. The database refuses amounts not above nothing, an expiry before the effect,
     prepaid money from nowhere, and prepaid money limited to rate cards.
     """
-    if isinstance(award.amount, Money) and award.amount.currency != customer.currency:
-        raise CurrencyMismatchError(f"{customer.key} pays in {customer.currency}, the credit is {award.amount}.")
+    if isinstance(award.amount, Money):
+        _require_own(customer, award.amount)
     facts = {"customer": customer, "rule": rule, **_columns_of(award)}
     row, is_new = CreditGrant.objects.get_or_create(key=key, defaults={**facts, "created_at": now})
     if is_new:
@@ -173,6 +173,13 @@ def apply(*, invoice: Invoice, now: datetime) -> Money:
             _draw(row, invoice, part, Account.RECEIVABLE, now)
             paid += part
     return paid
+
+
+def _require_own(customer: Customer, money: Money) -> None:
+    """Refuse money of a currency that the customer pays in neither now nor on a subscription that it began before."""
+    own = money.currency == customer.currency
+    if not own and not customer.subscriptions.filter(currency=money.currency).exists():
+        raise CurrencyMismatchError(f"{customer.key} pays in {customer.currency}, the credit is {money}.")
 
 
 def _draw(row: CreditGrant, invoice: Invoice, value: Value, to: Account, now: datetime) -> None:

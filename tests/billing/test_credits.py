@@ -85,6 +85,10 @@ class TestGranting:
         with pytest.raises(CurrencyMismatchError):
             give(acme, amount=Money(Decimal(1), "USD"))
 
+    def test_money_of_a_subscription_that_began_in_another_currency_is_the_customers_own(self, acme, may):
+        acme.currency = "USD"
+        assert left(give(acme)) == "100.00 EUR"
+
     def test_units_of_a_virtual_currency_are_counted_apart_from_money(self, acme):
         grant = give(acme, amount=Units(Decimal("250.125"), "credits"))
         assert left(grant) == "250.125 credits"
