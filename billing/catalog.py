@@ -17,6 +17,7 @@ from billing.models import Plan, PlanVersion, RateCard
 from billing.models.catalog import VersionStatus
 from billing.offers import Offer
 from billing.rating.card import Card
+from billing.rating.shares import dimensions
 from metering import usage
 
 PLANS: Final = Path(__file__).parent / "plans"
@@ -42,12 +43,26 @@ def parse(*, document: Mapping[str, Any]) -> Offer:
 
     Raises PlanDocumentError and PriceError naming the field.
     """
-    return offers.parse(document=document, meters=meters())
+    offer = offers.parse(document=document, meters=meters())
+    _refuse_unsummable(offer)
+    return offer
 
 
 def meters() -> dict[str, tuple[str, ...]]:
     """Return the dimensions of each meter that a plan may name."""
     return {meter.key: tuple(meter.dimensions) for meter in usage.meters()}
+
+
+def _refuse_unsummable(offer: Offer) -> None:
+    """Refuse to split usage whose parts do not make the whole: a peak by class may exceed the peak of all."""
+    whole = {meter.key for meter in usage.meters() if not meter.is_summable}
+    for at, one in enumerate(offer.cards[offer.currencies[0]]):
+        if one.card.meter in whole and (split := dimensions(one.card)):
+            raise PlanDocumentError(
+                f"rate_cards[{at}].price",
+                f"splits the meter {one.card.meter!r} by {', '.join(split)}, and its parts do not make the whole;"
+                " write a card with filters for each",
+            )
 
 
 @transaction.atomic

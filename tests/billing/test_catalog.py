@@ -134,3 +134,13 @@ def test_the_document_in_the_readme_comes_in(db):
     readme = (catalog.PLANS.parent / "README.md").read_text(encoding="utf-8")
     document = tomllib.loads(readme.split("```toml\n")[1].split("```")[0])
     assert catalog.import_plan(document=document, now=MAY).rate_cards.count() == 1
+
+
+def test_a_peak_is_not_split_by_a_matrix_because_its_parts_do_not_make_the_whole(db):
+    unit = {"kind": "unit", "amount": "1"}
+    by_class = {"kind": "matrix", "rows": [{"match": {"hardware_class": "gpu"}, "price": unit}], "default": unit}
+    with pytest.raises(PlanDocumentError, match=r"rate_cards\[0\].price: splits the meter 'decision-peak'"):
+        take(rate_cards=[CARD | {"meter": "decision-peak", "price": by_class}])
+    assert PlanVersion.objects.count() == 0
+    capacity = CARD | {"meter": "decision-peak", "price": {"kind": "capacity", "price": unit}}
+    take(rate_cards=[capacity | {"filters": {"hardware_class": ["gpu"]}}])
