@@ -7,7 +7,7 @@ from typing import Any, Final
 import pghistory
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from psycopg.sql import Composable
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -25,10 +25,17 @@ class HistoryMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass the request on, within a context where it may write."""
-        if request.method in SAFE or not request.path.startswith(reverse("admin:index")):
+        if request.method in SAFE or not _is_admin(request):
             return self.get_response(request)
         with _composed_apart(), pghistory.context(**_actor(request)):
             return self.get_response(request)
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    try:
+        return request.path.startswith(reverse("admin:index"))
+    except NoReverseMatch:  # a site that is served without the admin
+        return False
 
 
 def _actor(request: HttpRequest) -> dict[str, Any]:
