@@ -168,7 +168,7 @@ def _agree(
     if running is None or change.at < running.starts_at:
         raise ChangeRefusedError(f"{before.subscription} is invoiced past {change.at.isoformat()} already.")
     after = subscriptions.record(subscription=before.subscription, change=change, agreed=agreed, overrides=overrides)
-    is_cut = invoice_at_once or _cadence(before, change.at) != _cadence(after, change.at)
+    is_cut = invoice_at_once or _is_other_cadence(before, after, change.at)
     if running.starts_at <= change.at < running.ends_at or running.ends_at == before.ends_at:
         _fit(running, after, cut_at=change.at if is_cut and running.starts_at < change.at else None)
     return change
@@ -192,11 +192,11 @@ def _fit(running: BillingPeriod, contract: Contract, *, cut_at: datetime | None)
     )
 
 
-def _cadence(contract: Contract, at: datetime) -> Period | None:
-    """Return the whole cycle around an instant; None where the subscription does not run then."""
-    if contract.ends_at is not None and contract.ends_at <= at:
-        return None
-    return contracts.cycle_at(contract, at=at)[1]
+def _is_other_cadence(before: Contract, after: Contract, at: datetime) -> bool:
+    """Whether the whole cycle around an instant is another one after a change."""
+    if any(contract.ends_at is not None and contract.ends_at <= at for contract in (before, after)):
+        return False
+    return contracts.cycle_at(before, at=at)[1] != contracts.cycle_at(after, at=at)[1]
 
 
 def _check_fields(contract: Contract, card: str, fields: Mapping[str, Any], starts_at: datetime) -> None:

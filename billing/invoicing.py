@@ -217,7 +217,7 @@ def _grant_carried(invoice: Invoice, now: datetime) -> None:
         kind=GrantKind.PREPAID,
         name=f"Credit from invoice {invoice.number}",
         amount=Money(invoice.carried, invoice.currency),
-        effective_at=now,
+        effective_at=invoice.period.ends_at,  # not now: periods may be closed late, one after the other
         funding=Funding.RECEIVABLE,
         source=f"Invoice {invoice.number} gives back more than it charges.",
     )
