@@ -17,8 +17,8 @@ class Part:
 class Usage:
     """What a card's meter measured, in the meter's `unit`, split by the card's `dimensions`.
 
-    No parts are no usage; a card without dimensions has one part with an empty group. Where the price needs the
-    transactions, each part is one, and they come in the order in which they happened.
+    No parts are no usage; a card without dimensions has one part with an empty group. Where the price looks at
+    transactions, each part is one. Allowances are used up in the order of the parts, so it must not change.
     """
 
     meter: str

@@ -211,6 +211,8 @@ def test_a_percentage_takes_its_fixed_amount_and_bounds_from_each_transaction():
         ("at most 12 each", "-289.0000"),
     ]
     assert charge(card(PAYMENTS), payments()).amount == euro("0.00")
+    at_its_bound = Percentage(Decimal(1), minimum=Decimal(2), maximum=Decimal(2), transaction="payment")
+    assert len(charge(card(at_its_bound), payments("200")).rows) == 1
     assert charge(card(Percentage(Decimal("2.5"))), "130").amount == euro("3.25")
 
 

@@ -168,4 +168,5 @@ def test_a_formula_names_the_tiers_that_were_entered():
         ("fixed amount, in the tier above 10 up to 20", "1", "5"),
         ("each, in the tier above 10 up to 20", "11", "11"),
     ]
+    assert rows_of(BY_VOLUME, 1)[0][0] == "each, in the tier up to 10"
     assert rows_of(STAIRS, 51) == [("fixed amount, in the tier above 50", "1", "500")]
