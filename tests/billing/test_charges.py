@@ -231,7 +231,9 @@ def test_what_a_rule_makes_free_is_a_line_of_its_own_with_its_quantity_and_its_n
     tasks = card(Unit(Decimal(2)), zero_rates=(FAILED, OWN), divide_by=Decimal(10))
     assert dimensions(tasks) == ("byoc", "outcome")
     read = grouped(
-        ("40", {"outcome": "completed", "byoc": None}),
+        ("15", {"outcome": "completed", "byoc": None}),
+        ("20", {"outcome": "cancelled", "byoc": None}),
+        ("5", {"outcome": "completed", "byoc": "false"}),
         ("20", {"outcome": "failed", "byoc": "true"}),
         ("30", {"outcome": "completed", "byoc": "true"}),
     )
