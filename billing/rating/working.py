@@ -61,7 +61,7 @@ class Working(Generic[N]):
 
 
 @lru_cache(maxsize=1024)
-def included(*, allowance: Decimal, rolled: Decimal = Decimal(0)) -> Source:
+def included(*, allowance: Decimal, rolled: Decimal) -> Source:
     """Return the units that a card includes, those carried over from the period before among them."""
     text = f"{text_of(allowance + rolled)} included"
     return Source(OWN, f"{text}, {text_of(rolled)} of them carried over" if rolled else text, allowance + rolled)
