@@ -173,7 +173,7 @@ class InvoiceLine(models.Model):
         triggers = [
             pgtrigger.Trigger(
                 name="frozen_with_its_invoice",
-                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
                 declare=[("touched", "record")],
                 # Old and new invoice, so that no line can be moved off an issued one; locked against its finalization.
@@ -187,7 +187,26 @@ class InvoiceLine(models.Model):
                     END LOOP;
                     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
                 """,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="added_to_drafts",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.After,
+                level=pgtrigger.Statement,  # once for all lines that come together: row by row is half of a bulk write
+                referencing=pgtrigger.Referencing(new="added"),
+                declare=[("touched", "record")],
+                func="""
+                    SELECT id, status INTO touched FROM (
+                        SELECT id, status FROM billing_invoice
+                        WHERE id IN (SELECT invoice_id FROM added) FOR SHARE
+                    ) held WHERE status <> 'draft' LIMIT 1;
+                    IF FOUND THEN
+                        RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
+                            USING ERRCODE = 'integrity_constraint_violation';
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
         ]
 
     def __str__(self) -> str:
