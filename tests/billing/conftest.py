@@ -17,8 +17,8 @@ JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture
 def make_customer(db) -> Callable[..., Customer]:
-    def make(key: str = "acme", **values: str):
-        return factories.customer(key, **{"currency": "EUR", "time_zone": "UTC", **values})
+    def make(key: str = "acme", currency: str = "EUR", time_zone: str = "UTC", **values: str):
+        return factories.customer(key, currency=currency, time_zone=time_zone, **values)
 
     return make
 
