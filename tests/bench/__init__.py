@@ -1,0 +1,1 @@
+"""Measurements, each as a ratio to an anchor of the same run; `python -m tests.bench`."""

@@ -1,0 +1,243 @@
+"""Cycles to be rated: subscriptions with a month to close, and customers with a year behind them."""
+
+import gc
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from django.db import transaction
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast, Concat
+from rich.console import Console
+from rich.progress import Progress
+
+from agents.models import Customer
+from billing import backtest, bulk, catalog, contracts, invoicing
+from billing.assessment import Assessment, Question, Reference
+from billing.bulk import Bill
+from billing.contracts import Contract
+from billing.models import BillingPeriod, Invoice, PlanVersion, Subscription, SubscriptionChange, SubscriptionTerm
+from billing.periods import Period, full_period
+from billing.rating import statement
+from billing.rating.terms import Terms
+from billing.rating.usage import Part, Usage
+from billing.timeline import Stretch
+from metering import usage
+from tests.billing.usage import Sender
+
+JANUARY = datetime(2025, 1, 1, tzinfo=UTC)
+FEBRUARY = datetime(2025, 2, 1, tzinfo=UTC)
+CHUNK = 2000
+OFFER: dict[str, Any] = {
+    "plan": "bench",
+    "name": "Bench",
+    "version": 1,
+    "currency": "EUR",
+    "rate_cards": [
+        {"key": "base", "name": "Base fee", "unit": "month", "price": {"kind": "flat", "amount": "49.00"}},
+        {
+            "key": "turns",
+            "name": "Turns",
+            "unit": "turn",
+            "meter": "turns",
+            "allowance": "100",
+            "price": {"kind": "unit", "amount": "0.02"},
+        },
+        {
+            "key": "decisions",
+            "name": "Decisions",
+            "unit": "decision",
+            "meter": "decisions",
+            "price": {
+                "kind": "graduated",
+                "tiers": [
+                    {"up_to": "100", "unit": "0.05"},
+                    {"up_to": "1000", "unit": "0.03"},
+                    {"up_to": "inf", "unit": "0.01"},
+                ],
+            },
+        },
+        {
+            "key": "tasks",
+            "name": "Tasks",
+            "unit": "task",
+            "meter": "tasks",
+            "price": {"kind": "package", "size": "10", "amount": "1.50"},
+        },
+        {
+            "key": "compute",
+            "name": "Compute time",
+            "unit": "second",
+            "meter": "compute-seconds",
+            "price": {
+                "kind": "volume",
+                "tiers": [{"up_to": "500", "unit": "0.004"}, {"up_to": "inf", "unit": "0.003"}],
+            },
+        },
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Seconds: of rating alone and of rating and storing everything in bulk; of one invoice by itself, the median."""
+
+    rating_seconds: float
+    bulk_seconds: float
+    one_by_one_seconds: float
+
+
+def close(*, subscriptions: int, one_by_one: int) -> Closed:
+    """Rate and store so many cycles of five charges in bulk, then so many others one transaction each."""
+    version = PlanVersion.objects.get(plan__key="bench")
+    cycles = _cycles(version, subscriptions + one_by_one)
+    gc.collect()
+    gc.freeze()  # the rows made for the measurement are many, and a close has them not
+    rating = bulk_total = 0.0
+    with _progress() as progress:
+        task = progress.add_task("rating and storing in bulk", total=subscriptions)
+        for start in range(0, subscriptions, CHUNK):
+            chunk = cycles[start : min(start + CHUNK, subscriptions)]
+            began = time.perf_counter()
+            bills = [_bill(version, period) for period in chunk]
+            rated = time.perf_counter()
+            assert bulk.draft(bills=bills, now=FEBRUARY) == len(chunk)
+            ended = time.perf_counter()
+            rating, bulk_total = rating + rated - began, bulk_total + ended - began
+            progress.advance(task, len(chunk))
+    alone = median(_alone(version, period) for period in cycles[subscriptions:])
+    return Closed(rating, bulk_total, alone)
+
+
+def rehearse(*, customers: int, months: int) -> float:
+    """Back-test a draft on the customers of an empty database, each with so many invoiced months of usage.
+
+    Returns the seconds it took.
+    """
+    now = _past(customers, months)
+    draft = catalog.import_plan(document=OFFER | {"plan": "bench-next"}, now=now)
+    with _progress() as progress:
+        task = progress.add_task("back-test", total=customers)
+        began = time.perf_counter()
+        tested = backtest.backtest(
+            version=draft, periods=months, now=now, watch=lambda done, _: progress.update(task, completed=done)
+        )
+        seconds = time.perf_counter() - began
+    assert tested.unpriced == 0, tested.unpriced_first
+    assert tested.revenue["EUR"].periods == customers * months
+    return seconds
+
+
+def _progress() -> Progress:
+    return Progress(console=Console(stderr=True), transient=True)
+
+
+def _alone(version: PlanVersion, period: BillingPeriod) -> float:
+    """Rate and store one cycle as a close does before it issues: claim the period, rate, write the draft, commit."""
+    began = time.perf_counter()
+    with transaction.atomic():
+        claimed = BillingPeriod.objects.filter(pk=period.pk, status="open")
+        assert claimed.update(status="closed", closed_at=FEBRUARY) == 1
+        bill = _bill(version, period)
+        invoicing.draft(question=bill.question, assessed=bill.assessed, now=FEBRUARY)
+    return time.perf_counter() - began
+
+
+def _bill(version: PlanVersion, period: BillingPeriod) -> Bill:
+    """Rate one cycle from what its meters read; the quantities differ from one to the next."""
+    shelf = contracts.shelf(version.pk)
+    cards = tuple(one.card for one in shelf.offer.cards["EUR"])
+    contract = Contract(period.subscription, period.change_pk, (Stretch(version.pk, JANUARY),))  # type: ignore[attr-defined]
+    number = period.pk
+    used = {
+        "turns": Decimal(number % 997),
+        "decisions": Decimal(number % 1999),
+        "tasks": Decimal(number % 53),
+        "compute": Decimal(number % 100_003).scaleb(-3),
+    }
+    month = Period(period.starts_at, period.ends_at)
+    read = {card.key: Usage(card.meter, card.unit, (Part(used[card.key]),)) for card in cards if card.meter}
+    rated = statement.rate(Terms(cards=cards, usage=read, period=month, full=month, currency="EUR"))
+    references = tuple(Reference(rate_card_id=shelf.rows[line.card]) for line in rated.lines)
+    return Bill(Question(period, contract, as_of=0), Assessment(rated, references, contract.change_id))
+
+
+def _cycles(version: PlanVersion, number: int) -> list[BillingPeriod]:
+    """Make subscriptions to one plan, each of a customer of its own, with January to be closed."""
+    made: list[BillingPeriod] = []
+    with _progress() as progress:
+        task = progress.add_task("subscriptions", total=number)
+        first = Customer.objects.count()
+        for start in range(0, number, CHUNK):
+            some = range(first + start, first + min(start + CHUNK, number))
+            made += _some_cycles(version, some)
+            progress.advance(task, len(some))
+    return made
+
+
+def _some_cycles(version: PlanVersion, numbers: Sequence[int]) -> list[BillingPeriod]:
+    facts: dict[str, Any] = {"currency": "EUR", "country": "DE", "created_at": JANUARY}
+    people = Customer.objects.bulk_create(
+        Customer(key=f"c{at}", name=f"Customer {at}", email=f"c{at}@bench.example", **facts) for at in numbers
+    )
+    basis: dict[str, Any] = {"version": version, "currency": "EUR", "time_zone": "UTC"}
+    times = {"starts_at": JANUARY, "anchor_at": JANUARY, "created_at": JANUARY}
+    held = Subscription.objects.bulk_create(Subscription(customer=customer, **basis, **times) for customer in people)
+    changes = SubscriptionChange.objects.bulk_create(
+        SubscriptionChange(subscription=one, number=1, kind="start", at=JANUARY, actor="bench", recorded_at=JANUARY)
+        for one in held
+    )
+    SubscriptionTerm.objects.bulk_create(
+        SubscriptionTerm(change=change, version=version, starts_at=JANUARY) for change in changes
+    )
+    return _periods([(one, change.pk) for one, change in zip(held, changes, strict=True)], Period(JANUARY, FEBRUARY))
+
+
+def _periods(subscriptions: Sequence[tuple[Subscription, int]], month: Period) -> list[BillingPeriod]:
+    bounds = {
+        "starts_at": month.starts_at,
+        "ends_at": month.ends_at,
+        "full_starts_at": month.starts_at,
+        "full_ends_at": month.ends_at,
+    }
+    made = BillingPeriod.objects.bulk_create(BillingPeriod(subscription=one, **bounds) for one, _ in subscriptions)
+    for period, (_, change_pk) in zip(made, subscriptions, strict=True):
+        period.change_pk = change_pk  # type: ignore[attr-defined]
+    return made
+
+
+def _past(customers: int, months: int) -> datetime:
+    """Give customers months behind them: usage through the write door, a fold, and an issued invoice for each month."""
+    version = catalog.publish(version=catalog.import_plan(document=OFFER, now=JANUARY), now=JANUARY)
+    cycles = _some_cycles(version, range(customers))
+    send = Sender()
+    with _progress() as progress:
+        task = progress.add_task("a year of usage", total=customers)
+        for period in cycles:
+            _use(send, period.subscription.customer, months)
+            progress.advance(task)
+    held = [(period.subscription, period.change_pk) for period in cycles]  # type: ignore[attr-defined]
+    end = FEBRUARY
+    bulk.draft(bills=[_bill(version, period) for period in cycles], now=end)
+    for _ in range(1, months):
+        month = full_period(anchor_at=JANUARY, zone="UTC", interval="month", at=end)
+        end = month.ends_at
+        bulk.draft(bills=[_bill(version, period) for period in _periods(held, month)], now=end)
+    number = Concat(Value("B-"), Cast("pk", CharField()))
+    Invoice.objects.update(status="paid", number=number, issued_at=end, paid_at=end)
+    usage.catch_up(now=end)
+    return end + timedelta(days=1)
+
+
+def _use(send: Sender, customer: Customer, months: int) -> None:
+    """Send some work of each month."""
+    for month in range(months):
+        at = JANUARY + timedelta(days=30 * month + 3 + customer.pk % 20)
+        send.turns(customer, at, 3)
+        send.decisions(customer, at, 4)
+        send.tasks(customer, at)
+        send.compute(customer, at, 1500)

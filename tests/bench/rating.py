@@ -1,0 +1,64 @@
+"""Measures rating: charges a second, drafts stored in bulk against one transaction each, and the back-test.
+
+`python -m tests.bench.rating`; RATING_SUBSCRIPTIONS, RATING_ONE_BY_ONE, BACKTEST_CUSTOMERS make it smaller or larger.
+"""
+
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.servers import database
+
+SUBSCRIPTIONS, ONE_BY_ONE, CUSTOMERS, MONTHS = 100_000, 500, 1000, 12
+
+
+def rows() -> list[dict[str, Any]]:
+    """Measure everything on servers of its own; a ratio is to an anchor that was measured in the same run."""
+    with database("rating"):
+        from tests.bench import cycles  # noqa: PLC0415 not before Django is set up
+
+        customers = _number("BACKTEST_CUSTOMERS", CUSTOMERS)
+        seconds = cycles.rehearse(customers=customers, months=MONTHS)
+        subscriptions = _number("RATING_SUBSCRIPTIONS", SUBSCRIPTIONS)
+        closed = cycles.close(subscriptions=subscriptions, one_by_one=_number("RATING_ONE_BY_ONE", ONE_BY_ONE))
+    return [
+        _row("charges rated", 5 * subscriptions / closed.rating_seconds, "charges/s"),
+        _row("invoices rated, one transaction each", 1 / closed.one_by_one_seconds, "invoices/s"),
+        _row(
+            "invoices of five charges rated and stored in bulk",
+            subscriptions / closed.bulk_seconds,
+            "invoices/s",
+            anchor=("one transaction each", 1 / closed.one_by_one_seconds),
+        ),
+        _row("periods back-tested", customers * MONTHS / seconds, "periods/s"),
+        _row(f"back-test of {customers} customers x {MONTHS} periods", seconds, "s", anchor=("at most", 60.0)),
+    ]
+
+
+def _number(name: str, default: int) -> int:
+    return int(os.environ.get(name, default))
+
+
+def _row(name: str, value: float, unit: str, *, anchor: tuple[str, float] | None = None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": round(value, 2),
+        "unit": unit,
+        "anchor": f"{anchor[0]}: {anchor[1]:.2f} {unit}" if anchor else "",
+        "ratio": round(value / anchor[1], 2) if anchor else None,
+    }
+
+
+def main() -> int:
+    table = Table("what", "value", "unit", "anchor", "ratio")
+    for row in rows():
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console(width=140).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
