@@ -105,8 +105,9 @@ def keep(*, subscription: Subscription, act: Act) -> SubscriptionChange:
     Raises ChangeRefusedError where nothing is agreed for later.
     """
     contract = _held(subscription)
-    last, *before = subscription.changes.order_by("-number")[:2]
-    if last.at <= act.now or not before or last.kind == ChangeKind.OVERRIDE:
+    of_plans = subscription.changes.exclude(kind=ChangeKind.OVERRIDE)  # prices of the customer's own stay
+    last, *before = of_plans.order_by("-number")[:2]
+    if last.at <= act.now or not before or last.kind == ChangeKind.KEEP:
         raise ChangeRefusedError(f"Nothing is agreed for {subscription} that begins later.")
     agreed = contracts.load(subscription=subscription, change_id=before[0].pk).timeline
     return _agree(contract, _change(ChangeKind.KEEP, last.at, act), agreed)
@@ -146,7 +147,7 @@ def period_end(*, subscription: Subscription, now: datetime) -> datetime:
 
 
 def _held(subscription: Subscription) -> Contract:
-    subscriptions.hold(subscription=subscription)
+    subscriptions.hold(subscription_id=subscription.pk)
     subscription.refresh_from_db()
     return contracts.load(subscription=subscription)
 

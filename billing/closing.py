@@ -93,12 +93,13 @@ def open_in_advance(*, period_id: int, now: datetime) -> Invoice | None:
 
     None where that was done before, or nothing is due. Raises PeriodNotDueError and what `rate` raises.
     """
+    _hold(period_id)
     opening = BillingPeriod.objects.filter(_OPENING_DUE, pk=period_id, starts_at__lte=now)
     if opening.update(opening=Opening.DONE) != 1:
         if BillingPeriod.objects.filter(_OPENING_DUE, pk=period_id).exists():
             raise PeriodNotDueError(f"Period {period_id} has not begun.")
         return None
-    period, contract = _hold(period_id)
+    period, contract = _read(period_id)
     question = Question(period, contract, as_of=usage.latest_fold(), moment=Moment.OPENING)
     return _invoice(question, now)
 
@@ -111,10 +112,11 @@ def close(*, period_id: int, now: datetime) -> Invoice | None:
     first, or where nothing falls due in it. Raises PeriodNotDueError, UsageNotFoldedError (fold, then try again) and
     what `rate` raises.
     """
+    _hold(period_id)
     if _due(now).filter(pk=period_id).update(status=PeriodStatus.CLOSED, closed_at=now) != 1:
         _refuse_early(period_id)
         return None
-    period, contract = _hold(period_id)
+    period, contract = _read(period_id)
     if usage.has_unfolded(customer_id=period.subscription.customer_id):
         raise UsageNotFoldedError(f"Usage of {period.subscription.customer} is waiting to be folded.")
     invoice = _invoice(Question(period, contract, as_of=usage.latest_fold()), now)
@@ -152,10 +154,15 @@ def _closed_under(period: BillingPeriod) -> int | None:
     return period.invoices.filter(moment=Moment.CLOSING).values_list("change_id", flat=True).first()
 
 
-def _hold(period_id: int) -> tuple[BillingPeriod, Contract]:
-    """Return a period and its contract, both kept from changing until the transaction ends."""
+def _hold(period_id: int) -> None:
+    """Keep others from changing the subscription; before its period is claimed, as those who change it do."""
+    period = BillingPeriod.objects.only("subscription_id").get(pk=period_id)
+    subscriptions.hold(subscription_id=period.subscription_id)
+
+
+def _read(period_id: int) -> tuple[BillingPeriod, Contract]:
+    """Return a claimed period and its contract, its customer's credit and coupons kept for it."""
     period = BillingPeriod.objects.select_related("subscription__customer").get(pk=period_id)
-    subscriptions.hold(subscription=period.subscription)
     credits.hold(customer=period.subscription.customer)
     coupons.hold(customer=period.subscription.customer)
     return period, contracts.load(subscription=period.subscription)

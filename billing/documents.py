@@ -55,11 +55,9 @@ class Table:
             raise self.error(name, f"{value!r} is not lower-case letters, digits, - and _")
         return value
 
-    def whole(self, name: str, *, default: int | None = None) -> int:
+    def whole(self, name: str) -> int:
         """Return a whole number from 1."""
-        value = self.fields.get(name, default)
-        if value is default and default is not None:
-            return default
+        value = self.fields.get(name)
         if type(value) is not int or value < 1:
             raise self.error(name, "must be a whole number from 1")
         return int(value)

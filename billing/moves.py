@@ -10,7 +10,7 @@ from django.db.models import Q
 from billing import changes, contracts, previews, timeline
 from billing.changes import Act
 from billing.errors import BillingError, ChangeRefusedError
-from billing.models import PlanVersion, Subscription
+from billing.models import PlanVersion, Subscription, SubscriptionChange
 from billing.models.subscriptions import ChangeKind
 from billing.previews import Preview
 
@@ -51,7 +51,7 @@ def migrate(*, version: PlanVersion, act: Act, at: datetime | None = None) -> It
             yield Move(subscription, at, refusal=str(error))
 
 
-def _move(subscription: Subscription, version: PlanVersion, at: datetime, act: Act) -> object:
+def _move(subscription: Subscription, version: PlanVersion, at: datetime, act: Act) -> SubscriptionChange:
     return changes.change_plan(subscription=subscription, version=version, at=at, act=act, kind=ChangeKind.MIGRATE)
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import assessment, contracts
+from billing import assessment, closing, contracts
 from billing.assessment import Question
+from billing.contracts import Contract
 from billing.models import BillingPeriod, Subscription, SubscriptionChange
 from billing.models.invoices import Moment
 from billing.models.subscriptions import Opening, PeriodStatus
@@ -41,7 +42,7 @@ def of(operation: Callable[[], Subscription | SubscriptionChange], *, subscripti
     `operation` takes no arguments: `partial(changes.cancel, subscription=..., at=..., act=...)`; `subscription` is the
     one that it changes, None for a start. Raises what the operation raises.
     """
-    before = None if subscription is None else _next_invoices(subscription)
+    before = () if subscription is None else _foreseen(subscription)
     with transaction.atomic():
         done = operation()
         change = done if isinstance(done, SubscriptionChange) else done.changes.get()
@@ -52,8 +53,15 @@ def of(operation: Callable[[], Subscription | SubscriptionChange], *, subscripti
     return Preview(kind=change.kind, at=change.at, before=before[-1] if before else None, invoices=invoices)
 
 
+def _foreseen(subscription: Subscription) -> tuple[RatedPeriod, ...]:
+    with transaction.atomic():
+        invoices = _next_invoices(subscription)
+        transaction.set_rollback(True)
+    return invoices
+
+
 def _next_invoices(subscription: Subscription) -> tuple[RatedPeriod, ...]:
-    """Return the next invoices: one in advance where that is due, and that of the cycle that runs."""
+    """Return what comes next: an invoice in advance where that is due, and that of the cycle; to be rolled back."""
     contract, as_of = contracts.load(subscription=subscription), usage.latest_fold()
     running = (
         BillingPeriod.objects.filter(subscription=subscription)
@@ -64,8 +72,14 @@ def _next_invoices(subscription: Subscription) -> tuple[RatedPeriod, ...]:
     )
     if running is None:
         return ()
-    moments = [Moment.OPENING] if running.opening == Opening.DUE else []
-    return tuple(
-        assessment.assess(Question(running, contract, as_of=as_of, moment=moment)).rated
-        for moment in (*moments, Moment.CLOSING)
-    )
+    opening = _opening(running, contract, as_of)
+    return (*opening, assessment.assess(Question(running, contract, as_of=as_of)).rated)
+
+
+def _opening(running: BillingPeriod, contract: Contract, as_of: int) -> tuple[RatedPeriod, ...]:
+    """Return what is due in advance, and invoice it, so that it is not due again with what comes after."""
+    if running.opening != Opening.DUE:
+        return ()
+    rated = assessment.assess(Question(running, contract, as_of=as_of, moment=Moment.OPENING)).rated
+    closing.open_in_advance(period_id=running.pk, now=running.starts_at)
+    return (rated,)

@@ -82,9 +82,9 @@ def require_offered(*, version: PlanVersion, currency: str, at: datetime) -> Non
         raise CurrencyMismatchError(f"{version} has prices in {', '.join(version.currencies)}, not in {currency}.")
 
 
-def hold(*, subscription: Subscription) -> None:
+def hold(*, subscription_id: int) -> None:
     """Keep others from changing or invoicing a subscription until the transaction ends."""
-    Subscription.objects.select_for_update(of=("self",)).get(pk=subscription.pk)
+    Subscription.objects.select_for_update().get(pk=subscription_id)
 
 
 def record(

@@ -193,7 +193,7 @@ class InvoiceLine(models.Model):
                 operation=pgtrigger.Insert,
                 when=pgtrigger.After,
                 level=pgtrigger.Statement,  # once for all lines that come together: row by row is half of a bulk write
-                referencing=pgtrigger.Referencing(new="added"),
+                referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]  # pgtrigger leaves it untyped
                 declare=[("touched", "record")],
                 func="""
                     SELECT id, status INTO touched FROM (

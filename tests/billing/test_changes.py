@@ -213,7 +213,7 @@ def test_every_change_is_on_record_with_what_when_who_and_why(acme):
 @pytest.mark.parametrize("model", [SubscriptionChange, SubscriptionTerm])
 def test_the_record_is_append_only(acme, model):
     start(acme, plan(fee("31.00")))
-    for spoil in (lambda: model.objects.all()._raw_delete("default"), lambda: model.objects.update(pk=99)):
+    for spoil in (lambda: model.objects.all()._raw_delete("default"), lambda: model.objects.update(id=99)):
         with pytest.raises(REFUSED), transaction.atomic():
             spoil()
 
