@@ -65,13 +65,19 @@ class Allowances:
             unused = Fraction(card.allowance + self.terms.rollover.get(card.key, _NONE)) - taken.get(OWN, 0)
             self.carried[card.key] = plain(min(Fraction(card.rollover), unused))
         if pool := self.pools.get(card.key):
-            left = self.left[_pool_key(pool)] = self.left[_pool_key(pool)] - taken.get(_pool_key(pool), 0)
+            left = self.left[_pool_key(pool)] = self.left[_pool_key(pool)] - taken[_pool_key(pool)]
             if pool.rollover:
                 self.carried[pool.key] = plain(min(Fraction(pool.rollover), left))
         for grant in self.terms.promotions:
             if used := taken.get(_grant_key(grant)):
-                self.left[_grant_key(grant)] -= used
-                self.draws.append(Draw(grant.key, card.key, plain(used), grant.unit))
+                self._draw(grant, card, used)
+
+    def _draw(self, grant: Grant, card: Card, used: Fraction) -> None:
+        """Take down a draw: what is left before less what is left after, so that rounded draws never exceed a grant."""
+        before = self.left[_grant_key(grant)]
+        after = self.left[_grant_key(grant)] = before - used
+        if quantity := plain(before) - plain(after):
+            self.draws.append(Draw(grant.key, card.key, quantity, grant.unit))
 
     def _source(self, grant: Grant) -> Source:
         left = self.left[_grant_key(grant)]

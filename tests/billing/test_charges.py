@@ -94,6 +94,9 @@ def test_seat_seconds_become_seats_of_the_full_period_exactly():
     line = charge(seat(), seat_seconds(31 * DAY * 2 + 10 * DAY))
     assert line.quantity == Decimal("2.322580645161")
     assert line.amount == euro("67.35")  # 72 / 31 x 29 = 67.3548...
+    assert line.rows[0].text == "6220800 seat-second divided by 2678400 s of the full period"
+    dozens = charge(card(ONE, divide_by=Decimal(12)), "30")
+    assert dozens.rows[0].text == "30 turn divided by 12"
 
 
 def test_a_tie_that_decimals_would_lose_goes_up():
@@ -105,7 +108,7 @@ def test_a_tie_that_decimals_would_lose_goes_up():
 def test_a_fixed_fee_follows_the_elapsed_fraction_unless_the_card_says_otherwise():
     assert charge(fee("100"), period=first_days("10")).amount == euro("32.26")
     assert charge(fee("100", prorated=False), period=first_days("10")).amount == euro("100.00")
-    assert charge(fee("100")).amount == euro("100.00")
+    assert (charge(fee("100")).quantity, charge(fee("100")).amount) == (Decimal(1), euro("100.00"))
 
 
 def test_what_is_measured_is_not_prorated_again():

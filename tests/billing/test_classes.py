@@ -43,7 +43,9 @@ def test_each_event_costs_what_its_own_row_says(rows, default, found):
     except PriceError:
         assume(False)
     expected = sum((Decimal(number) * amount_for(group, rows, default) for number, group in found), Decimal(0))
-    assert exact(bill(card(price), usage={"card": grouped(*found)})) == expected
+    rated = bill(card(price), usage={"card": grouped(*found)})
+    assert exact(rated) == expected
+    assert rated.lines[0].quantity == sum((Decimal(number) for number, _ in found), Decimal(0))
 
 
 @given(tables, amounts, amounts, events, st.decimals(0, 500, places=3))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from billing.rating import working
 from billing.rating.kinds import Capacity, CreditRow, Credits, Matrix, MatrixRow, Percentage
-from billing.rating.numbers import EXACT, exactly, text_of
+from billing.rating.numbers import EXACT, decimal_of, exactly, text_of
 from billing.rating.statement import Part, Usage, ZeroRate
 from billing.rating.working import included, work_out
 from tests.billing.pricing import JANUARY, amounts, card, prices
@@ -83,6 +83,18 @@ def test_a_number_too_long_for_decimals_is_an_error_and_no_approximation():
 )
 def test_a_decimal_reads_the_same_by_the_short_way_and_the_long_one(value):
     assert text_of(value) == text_of(Fraction(value))
+
+
+def test_a_fraction_without_an_end_is_shown_to_twelve_digits_half_up():
+    assert text_of(Fraction(2, 3)) == "0.666666666667"
+    assert text_of(Fraction(1, 2 * 10**12)) == "0.000000000001"
+    assert text_of(Fraction(-4, 10**13)) == "0"
+
+
+def test_a_price_has_up_to_twelve_digits():
+    assert decimal_of("0.000000000001") == Decimal("0.000000000001")
+    with pytest.raises(ValueError, match="12 after it"):
+        decimal_of("0.0000000000001")
 
 
 @pytest.mark.parametrize(("value", "text"), [("1E+3", "1000"), ("-0.00", "0"), ("1.50", "1.5"), ("-0.10", "-0.1")])

@@ -84,6 +84,7 @@ def test_where_a_total_falls_is_said_with_the_amounts():
         "default.tiers[1]",
     ]
     assert warnings(Unit(Decimal(1))) == ()
+    assert warnings(Volume(tiers(("5", "2", "0"), (None, "1", "5")))) == ()  # 10 on either side
     assert warnings(parse(table({"up_to": "5", "unit": "2"}, {"up_to": None, "unit": "1"}))) == ()
 
 

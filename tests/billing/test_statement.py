@@ -67,6 +67,27 @@ def test_a_discount_is_a_line_of_its_own_for_each_card_with_its_formula():
     ]
 
 
+def test_a_discount_takes_its_part_of_a_few_cents_too():
+    rated = bill(card(ONE), usage={"card": "0.50"}, discounts=(percent("50"),))
+    assert shown(rated)[1:] == [("discount", "card", "-0.25")]
+
+
+def test_a_line_around_the_prices_counts_one():
+    rated = two(
+        "80",
+        "90",
+        discounts=(percent("10"), off("1")),
+        maximum=euro("100"),
+        minimum=euro("120"),
+        promotions=(Grant("gift", "Gift", Decimal(5), "EUR"),),
+        tax=vat(),
+    )
+    around = [line for line in rated.lines if line.kind != LineKind.CHARGE]
+    assert {str(line.kind) for line in around} == {"discount", "maximum", "minimum", "credit", "tax"}
+    assert {(str(line.quantity), line.unit, line.meter) for line in around} == {("1", "", "")}
+    assert rated.lines[-2].rows[0].text == "of 5.00 EUR left, 71.53 EUR due"
+
+
 def test_an_amount_is_split_in_proportion_by_largest_remainder():
     rated = bill(*(card(ONE, key) for key in "abc"), usage=dict.fromkeys("abc", "33.33"), discounts=(off("10"),))
     assert [amount for kind, _, amount in shown(rated) if kind == "discount"] == ["-3.34", "-3.33", "-3.33"]
@@ -160,12 +181,14 @@ def test_unused_units_are_carried_over_up_to_the_bound_and_used_in_the_next_peri
     assert (later.total, later.carried) == (euro("10.00"), {"card": Decimal(0)})
     assert later.lines[0].rows[0].text == "130 used, 120 included, 20 of them carried over"
     assert bill(card(ONE, allowance=Decimal(100))).carried == {}
+    assert bill(card(ONE, rollover=Decimal(50)), usage={"card": "3"}).carried == {"card": Decimal(0)}
 
 
 def test_a_pool_is_carried_over_too():
     pool = Pool("shared", "Shared", Decimal(100), cards=("a", "b"), rollover=Decimal(30))
     assert two("50", "45", pools=(pool,)).carried == {"shared": Decimal(5)}
     assert two("0", "0", pools=(pool,)).carried == {"shared": Decimal(30)}
+    assert two("0", "0", pools=(replace(pool, cards=()),)).carried == {"shared": Decimal(30)}
     assert two("100", "25", pools=(pool,), rollover={"shared": Decimal(30)}).carried == {"shared": Decimal(5)}
 
 
@@ -338,9 +361,34 @@ def test_every_lines_formula_adds_up_to_its_amount(rated):
 
 
 @given(statements())
-def test_what_grants_paid_is_what_the_credit_lines_take_off(rated):
+def test_every_row_multiplies_out(rated):
+    rows = [row for line in rated.lines for row in line.rows if row.unit_price is not None]
+    assert all(Fraction(row.quantity) * Fraction(row.unit_price) == row.amount for row in rows)
+
+
+@given(st.lists(usages, min_size=3, max_size=3), some_grants)
+def test_grants_pay_all_they_can_and_no_more(used, left):
+    grants = tuple(Grant(str(at), "Grant", remaining, "EUR") for at, remaining in enumerate(left))
+    usage = dict(zip("abc", used, strict=True))
+    before = bill(*(card(ONE, key) for key in "abc"), usage=usage).total
+    rated = bill(*(card(ONE, key) for key in "abc"), usage=usage, promotions=grants)
+    drawn = {grant.key: Decimal(0) for grant in grants}
+    for draw in rated.draws:
+        drawn[draw.grant] += draw.quantity
+    assert all(drawn[grant.key] <= grant.remaining for grant in grants)
+    assert sum(drawn.values(), Decimal(0)) == min(before.amount, sum(left, Decimal(0)))
+    assert rated.total.amount == before.amount - sum(drawn.values(), Decimal(0))
+
+
+@given(st.lists(st.decimals(0, 50, places=2), min_size=3, max_size=3), st.decimals(0, 60, places=2))
+def test_rounded_draws_of_credits_never_exceed_what_the_grant_had(used, remaining):
+    cards = [card(Credits("credit", Decimal(1), Decimal(1)), key, divide_by=Decimal(7)) for key in "abc"]
+    gift = Grant("gift", "Gift", remaining, "credit")
+    rated = bill(*cards, usage=dict(zip("abc", map(str, used), strict=True)), promotions=(gift,))
     drawn = sum((draw.quantity for draw in rated.draws), Decimal(0))
-    assert -drawn == sum(line.amount.amount for line in rated.lines if line.kind == LineKind.CREDIT)
+    assert drawn <= remaining
+    wanted = sum(map(Fraction, used), Fraction(0)) / 7
+    assert abs(Fraction(drawn) - min(wanted, Fraction(remaining))) <= Fraction(1, 10**12)
 
 
 @given(st.lists(usages, min_size=3, max_size=3), st.decimals(0, 300, places=3), st.permutations("abc"))
