@@ -157,6 +157,8 @@ PERCENT = {"kind": "percentage", "percent": "1"}
         (matrix_of(({}, ONE)), "rows[0].match"),
         (matrix_of(({"model": []}, ONE)), "rows[0].match.model"),
         (matrix_of(({"model": 1}, ONE)), "rows[0].match.model"),
+        (matrix_of(({"model": [""]}, ONE)), "rows[0].match.model"),
+        (matrix_of(({"model": ["a", 1]}, ONE)), "rows[0].match.model"),
         (matrix_of(({"model": "a"}, table(FIRST))), "rows[0].price.tiers[0].up_to"),
         (matrix_of(({"model": "a"}, matrix_of())), "rows[0].price.kind"),
         (matrix_of(({"model": "a"}, {"kind": "unit", "amount": "-1"})), "rows[0].price.amount"),
