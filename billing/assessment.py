@@ -53,7 +53,8 @@ class Question:
     """What is to be assessed: a cycle of a contract, as of a fold.
 
     `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
-    customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does.
+    customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does;
+    `carried` is what the cycle inherits, where it is not what the one before it left over.
     """
 
     period: BillingPeriod
@@ -63,6 +64,7 @@ class Question:
     until: datetime | None = None
     is_supposed: bool = False
     read: Callable[..., usage.Usage] = usage.read
+    carried: Mapping[str, Decimal] | None = None
 
     @property
     def cycle(self) -> Period:
@@ -163,7 +165,7 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
         minimum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.minimums) if is_closing else None,
         maximum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.maximums) if is_closing else None,
         pools=surroundings.pools(contract, cycle, names),
-        rollover=surroundings.rollover(period),
+        rollover=surroundings.rollover(period) if question.carried is None else question.carried,
         services={name: due.service for name, due in charged.items()},
         adjustments=adjustments,
         fold=question.as_of,

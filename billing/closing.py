@@ -1,8 +1,9 @@
 """Closing: a billing period that has ended becomes an invoice, exactly once, whoever asks and however often."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, Protocol
 
 import structlog
@@ -57,12 +58,14 @@ def rate(
     until: datetime | None = None,
     version: PlanVersion | None = None,
     read: Callable[..., usage.Usage] = usage.read,
+    carried: Mapping[str, Decimal] | None = None,
 ) -> RatedPeriod:
     """Return the lines of a period from usage as of a fold, up to `until` where it is cut short; writes nothing.
 
     A period that is closed is rated under what was agreed when it was. With a `version`, it is rated as if the
     subscription had always been on that: every card for its share of the period, without credits and taxes.
-    `read` answers as `usage.read` does, which it is where it is not given.
+    `read` answers as `usage.read` does, which it is where it is not given; `carried` likewise is what the period
+    inherits of allowances, where it is not what the one before it left over.
     Raises RatingError, PriceError, CurrencyMismatchError and what metering.usage raises.
     """
     subscription = period.subscription
@@ -70,7 +73,8 @@ def rate(
         contract = contracts.load(subscription=subscription, change_id=_closed_under(period))
     else:
         contract = contracts.supposed(subscription=subscription, version=version)
-    question = Question(period, contract, as_of, until=until, is_supposed=version is not None, read=read)
+    is_supposed = version is not None
+    question = Question(period, contract, as_of, until=until, is_supposed=is_supposed, read=read, carried=carried)
     return assessment.assess(question).rated
 
 

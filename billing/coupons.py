@@ -65,6 +65,8 @@ def for_period(*, period: BillingPeriod, moment: Moment = Moment.CLOSING) -> tup
     A period may have two invoices: a fixed amount that the other one took off in part is lower by that. Where the
     invoice of that moment was issued, they are those that it used, so that it can be rated again for ever.
     """
+    if not Redemption.objects.filter(customer_id=period.subscription.customer_id).exists():
+        return ()
     issued = Invoice.objects.filter(period=period, moment=moment, number__isnull=False).first()
     if issued is None:
         rows = _unused(period)

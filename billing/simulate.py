@@ -1,9 +1,10 @@
 """Simulation: what a customer's real usage would have cost on another plan version, beside what was billed for it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from django.db.models import Q
@@ -132,10 +133,16 @@ def billed(*, periods: Sequence[BillingPeriod]) -> Iterator[Amount]:
 
 
 def priced(*, periods: Sequence[BillingPeriod], version: PlanVersion, as_of: int) -> Iterator[Amount]:
-    """Yield what periods of one customer come to on a version. Raises what `closing.rate` raises."""
+    """Yield what periods of one customer, in order, come to on a version. Raises what `closing.rate` raises.
+
+    The first one inherits no allowance; after that each has what the version carries over from the one before.
+    """
     read = Readings.of(periods).read
+    carried: Mapping[str, Decimal] = {}
     for period in periods:
-        for line in closing.rate(period=period, as_of=as_of, version=version, read=read).lines:
+        rated = closing.rate(period=period, as_of=as_of, version=version, read=read, carried=carried)
+        carried = rated.carried
+        for line in rated.lines:
             if line.kind not in _OWN_AFFAIR:
                 yield Amount(line.kind, line.card, line.description, line.amount)
 

@@ -111,3 +111,11 @@ def test_of_a_plan_the_newest_published_version_is_on_offer(billed, draft, sold)
     draft("now", turn="0.01", number=3)
     quotes = simulate.cheapest(customer=billed, starts_at=MAY, ends_at=JULY, as_of=usage.latest_fold())
     assert [(quote.version.number, quote.simulation.total) for quote in quotes] == [(2, euro("16.00"))]
+
+
+def test_unused_allowance_is_carried_over_as_the_plan_tried_says(billed, draft):
+    document = offer("saving", turn="0.10")
+    document["rate_cards"][0] |= {"allowance": "40", "rollover": "8"}
+    saving = catalog.import_plan(document=document, now=MAY)
+    # May: 30 of 40, 8 of the 10 left are carried over. June: 50 - 48 = 2.
+    assert run(billed, saving).total == euro("0.20")
