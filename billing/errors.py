@@ -72,6 +72,12 @@ class _FieldError(PlanError):
         self.field = field
         self.detail = detail
 
+    @property
+    def members(self) -> dict[str, object]:
+        """The field as a JSON pointer, for the problem document (RFC 9457)."""
+        pointer = "/" + self.field.replace("[", "/").replace("]", "").replace(".", "/")
+        return {"errors": [{"pointer": pointer, "detail": self.detail}]}
+
 
 class PriceError(_FieldError):
     """A field of a price's document is wrong."""

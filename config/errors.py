@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 import agents.errors
+import billing.errors
 import metering.errors
 import runtime.wire
 
@@ -31,6 +32,13 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     runtime.wire.WireError: (400, "The batch header cannot be read"),
     metering.errors.UnknownMeterError: (404, "There is no such meter"),
     metering.errors.MeteringError: (400, "The question cannot be answered"),
+    billing.errors.ChangeRefusedError: (409, "The subscription cannot be changed so"),
+    billing.errors.SubscriptionExistsError: (409, "The customer has a subscription"),
+    billing.errors.PlanVersionConflictError: (409, "The version is published with other content"),
+    billing.errors.PlanNotPublishedError: (409, "The plan is not on offer"),
+    billing.errors.PlanError: (422, "The plan cannot be used"),
+    billing.errors.MoneyError: (422, "The amount cannot be used"),
+    billing.errors.PeriodError: (422, "The time cannot be used"),
     drf.NotAuthenticated: (401, "A key is needed"),
     drf.AuthenticationFailed: (401, "The key is not valid"),
     drf.PermissionDenied: (403, "Not allowed"),

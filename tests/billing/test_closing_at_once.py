@@ -9,11 +9,13 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from billing import closing, invoicing, ledger
-from billing.models import BillingPeriod, Invoice, InvoiceSequence, LedgerTransaction, Payment
+from billing import changes, closing, invoicing, ledger
+from billing.errors import ChangeRefusedError
+from billing.models import BillingPeriod, Invoice, InvoiceSequence, LedgerTransaction, Payment, Subscription
 from billing.models.invoices import InvoiceStatus
 from billing.models.ledger import Account
 from billing.money import Money
+from tests.billing.agreement import ANNA, fee, plan, start
 from tests.billing.conftest import JUNE, MAY
 from tests.billing.usage import invoiced
 
@@ -109,3 +111,33 @@ def test_two_halves_of_a_payment_at_once_pay_the_invoice(acme, subscribe, send):
     assert Invoice.objects.get().status == InvoiceStatus.PAID
     assert Payment.objects.count() == 2
     assert not ledger.balance(account=Account.RECEIVABLE, currency="EUR")
+
+
+def test_what_is_due_in_advance_is_invoiced_once_by_many_workers(acme):
+    subscription = start(acme, plan(fee("31.00", billed="advance")))
+    period = subscription.periods.get()
+    results = at_once(*[lambda: closing.open_in_advance(period_id=period.pk, now=DUE)] * 4)
+    assert [result.number for result in results if result is not None] == ["AM-000001"]
+
+
+def test_a_close_and_changes_at_once_come_one_after_the_other(acme, send):
+    """Whoever is first: what is agreed is on the invoice, or it was too late and refused; nobody waits in a circle."""
+    versions = [plan(fee(f"{number}.00"), name=f"plan-{number}") for number in (31, 62, 93)]
+    subscription = start(acme, versions[0])
+    send.fold(JUNE)
+    period, half = subscription.periods.get(), MAY + timedelta(days=15, hours=12)
+
+    def change(version):
+        one = Subscription.objects.get()
+        try:
+            return changes.change_plan(subscription=one, version=version, at=half, act=ANNA).number
+        except ChangeRefusedError:
+            return None
+
+    close = [lambda: closing.close(period_id=period.pk, now=DUE)]
+    _, *numbers = at_once(*close, *[lambda version=version: change(version) for version in versions[1:]])
+    agreed = [number for number in numbers if number is not None]
+    assert sorted(agreed) == list(range(2, 2 + len(agreed)))
+    invoice = Invoice.objects.get()
+    assert invoice.change == subscription.changes.order_by("-number")[0]
+    assert invoice.lines.count() == (2 if agreed else 1)
