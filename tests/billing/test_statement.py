@@ -67,6 +67,11 @@ def test_a_discount_is_a_line_of_its_own_for_each_card_with_its_formula():
     ]
 
 
+def test_a_discount_may_be_the_whole_and_a_tax_as_much_again():
+    assert bill(fee("40"), discounts=(percent("100"),)).total == euro("0")
+    assert bill(fee("40"), tax=vat("100")).total == euro("80")
+
+
 def test_a_discount_takes_its_part_of_a_few_cents_too():
     rated = bill(card(ONE), usage={"card": "0.50"}, discounts=(percent("50"),))
     assert shown(rated)[1:] == [("discount", "card", "-0.25")]
@@ -188,6 +193,7 @@ def test_a_pool_is_carried_over_too():
     pool = Pool("shared", "Shared", Decimal(100), cards=("a", "b"), rollover=Decimal(30))
     assert two("50", "45", pools=(pool,)).carried == {"shared": Decimal(5)}
     assert two("0", "0", pools=(pool,)).carried == {"shared": Decimal(30)}
+    assert two("0", "0", pools=(Pool("shared", "Shared", Decimal(100), cards=("a",)),)).carried == {}
     assert two("0", "0", pools=(replace(pool, cards=()),)).carried == {"shared": Decimal(30)}
     assert two("100", "25", pools=(pool,), rollover={"shared": Decimal(30)}).carried == {"shared": Decimal(5)}
 
