@@ -100,7 +100,10 @@ def assess(question: Question) -> Assessment:
     back = {} if question.moment == Moment.OPENING else _unused(runs, prepaid)
     adjustments = [_unused_line(source, one) for source, one in back.items()]
     adjustments += [line for due in found if due.run.free for line in _free_lines(question, due)]
-    rated = statement.rate(_terms(question, charged, tuple(adjustments)))
+    terms = _terms(question, charged, tuple(adjustments))
+    if not question.is_supposed:
+        terms = replace(terms, tax=surroundings.tax(question.contract, question.cycle, _by_version(charged, back)))
+    rated = statement.rate(terms)
     references = tuple(_reference(line, charged, back) for line in rated.lines)
     return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
 
@@ -155,7 +158,8 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
     discounts = surroundings.plan_discounts(contracts.shelf(version.pk).offer, currency, names)
     is_closing = question.moment == Moment.CLOSING
     timeline = contract.timeline
-    terms = Terms(
+    own = () if question.is_supposed else surroundings.promotions(period, question.moment, names)
+    return Terms(
         cards=tuple(replace(due.run.planned.card, key=name) for name, due in charged.items()),
         usage={name: _measure(question, due) for name, due in charged.items() if due.run.planned.card.meter},
         period=cycle,
@@ -166,17 +170,26 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
         maximum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.maximums) if is_closing else None,
         pools=surroundings.pools(contract, cycle, names),
         rollover=surroundings.rollover(period) if question.carried is None else question.carried,
+        promotions=tuple(own),
         services={name: due.service for name, due in charged.items()},
         adjustments=adjustments,
         fold=question.as_of,
     )
-    if question.is_supposed:
-        return terms
-    return replace(
-        terms,
-        promotions=tuple(surroundings.promotions(period, question.moment, names)),
-        tax=surroundings.tax(contract, cycle, names),
-    )
+
+
+def _by_version(charged: Mapping[str, Due], back: Mapping[str, Unused]) -> dict[int, dict[str, list[str]]]:
+    """Return the keys of the rate cards of each version, those of which time is given back among them."""
+    names: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, due in charged.items():
+        names[due.run.version_id][_plain(name)].append(name)
+    for source, one in back.items():
+        names[one.prepaid.version_id][one.prepaid.card].append(_given_back(one.prepaid, source))
+    return names
+
+
+def _given_back(prepaid: Prepaid, source: str) -> str:
+    """Return the key under which time is given back: it may be of another version than what is charged."""
+    return f"{prepaid.card}{_AGAIN}{source}"
 
 
 def _measure(question: Question, due: Due) -> Usage:
@@ -203,7 +216,7 @@ def _unused_line(source: str, back: Unused) -> Line:
         rows.append(PriceRow(f"{line.returned} of it was given back before", Fraction(1)))
     return Line(
         kind=LineKind.CHARGE,
-        card=line.card,
+        card=_given_back(line, source),
         description=f"{line.description}: unused time" if back.amount > zero(line.net.currency) else line.description,
         meter="",
         quantity=plain(back.seconds / period.seconds),

@@ -19,7 +19,6 @@ from billing.documents import Table
 from billing.errors import ChangeRefusedError
 from billing.models import BillingPeriod, PlanVersion, Subscription, SubscriptionChange
 from billing.models.subscriptions import ChangeKind, Opening, PeriodStatus
-from billing.periods import Period
 from billing.timeline import Timeline
 
 
@@ -165,13 +164,14 @@ def _agree(
     invoice_at_once: bool = False,
 ) -> SubscriptionChange:
     """Record a change, and fit the running cycle to it. Raises ChangeRefusedError for a time that is invoiced."""
+    if invoice_at_once:
+        agreed = timeline.begin_cycle(agreed, at=change.at)
     running = _running_cycle(before.subscription)
     if running is None or change.at < running.starts_at:
         raise ChangeRefusedError(f"{before.subscription} is invoiced past {change.at.isoformat()} already.")
     after = subscriptions.record(subscription=before.subscription, change=change, agreed=agreed, overrides=overrides)
-    is_cut = invoice_at_once or _is_other_cadence(before, after, change.at)
     if running.starts_at <= change.at < running.ends_at or running.ends_at == before.ends_at:
-        _fit(running, after, cut_at=change.at if is_cut and running.starts_at < change.at else None)
+        _fit(running, after)
     return change
 
 
@@ -180,24 +180,15 @@ def _running_cycle(subscription: Subscription) -> BillingPeriod | None:
     return subscription.periods.exclude(status=PeriodStatus.CLOSED).order_by("starts_at").first()
 
 
-def _fit(running: BillingPeriod, contract: Contract, *, cut_at: datetime | None) -> None:
-    """Give the running cycle the bounds that it has under a contract, or end it at `cut_at`."""
+def _fit(running: BillingPeriod, contract: Contract) -> None:
+    """Give the running cycle the bounds that it has under a contract."""
     cycle, full = contracts.cycle_at(contract, at=running.starts_at)
-    if cut_at is not None and cut_at < cycle.ends_at:
-        cycle = Period(cycle.starts_at, cut_at)
     opening = running.opening
     if opening != Opening.DONE and running.starts_at == contract.subscription.starts_at:
         opening = subscriptions.opening_of(contract=contract, cycle=cycle)
     BillingPeriod.objects.filter(pk=running.pk).update(
         ends_at=cycle.ends_at, full_starts_at=full.starts_at, full_ends_at=full.ends_at, opening=opening
     )
-
-
-def _is_other_cadence(before: Contract, after: Contract, at: datetime) -> bool:
-    """Whether the whole cycle around an instant is another one after a change."""
-    if any(contract.ends_at is not None and contract.ends_at <= at for contract in (before, after)):
-        return False
-    return contracts.cycle_at(before, at=at)[1] != contracts.cycle_at(after, at=at)[1]
 
 
 def _check_fields(contract: Contract, card: str, fields: Mapping[str, Any], starts_at: datetime) -> None:

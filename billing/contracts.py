@@ -121,15 +121,28 @@ def runs(contract: Contract) -> tuple[Run, ...]:
 def cycle_at(contract: Contract, *, at: datetime) -> tuple[Period, Period]:
     """Return the cycle that begins at `at`, and the whole one around it.
 
-    Its length is the shortest interval of the version's rate cards; it ends early with the subscription, and with a
-    trial, so that what is due after the trial is not billed late.
+    Its length is the shortest interval of the version's rate cards. It ends early with the subscription, where that
+    interval changes, where it was agreed to invoice at once, and with a trial, so that what is due then is not late.
     """
-    stretch = stretch_at(contract.timeline, at=at)
-    offer = shelf(stretch.version_id).offer
-    interval = periods.finest(one.interval for one in offer.cards[offer.currencies[0]])
+    interval = _cadence(stretch_at(contract.timeline, at=at))
     full = contract.clock.full(interval=interval, at=at)
-    ends = [end for end in (contract.ends_at, _trial_end(contract.timeline, at)) if end is not None]
+    ends = [end for end in (contract.ends_at, _cut_after(contract.timeline, at, interval)) if end is not None]
     return periods.clip(full=full, starts_at=at, ends_at=min(ends, default=None)), full
+
+
+def _cadence(stretch: Stretch) -> str:
+    """Return the shortest interval of the rate cards of a stretch."""
+    offer = shelf(stretch.version_id).offer
+    return periods.finest(one.interval for one in offer.cards[offer.currencies[0]])
+
+
+def _cut_after(timeline: Timeline, at: datetime, interval: str) -> datetime | None:
+    """Return the first instant after `at` at which a cycle has to end, whatever its length."""
+    for before, stretch in pairwise(timeline):
+        ends_trial = before.is_trial and not stretch.is_trial
+        if stretch.starts_at > at and (ends_trial or stretch.begins_cycle or _cadence(stretch) != interval):
+            return stretch.starts_at
+    return None
 
 
 @contextmanager
@@ -179,6 +192,7 @@ def _runs_of(stretch: Stretch, contract: Contract) -> Iterator[Run]:
         agreed = _with_fields(card, changes[key], currency) if changes.get(key) else card
         yield Run(
             planned=agreed,
+            version_id=stretch.version_id,
             rate_card_id=shelved.rows[key],
             terms=terms if agreed is card else planned.digest_of(agreed, currency),
             starts_at=stretch.starts_at,
@@ -211,12 +225,6 @@ def _with_fields(card: PlannedCard, fields: Mapping[str, Any], currency: str) ->
     return planned.changed(card, Table(fields), currency=currency, currencies=(currency,))
 
 
-def _trial_end(timeline: Timeline, at: datetime) -> datetime | None:
-    """Return the end of the trial that runs at an instant."""
-    stretch = stretch_at(timeline, at=at)
-    return stretch.ends_at if stretch.is_trial else None
-
-
 def _stretch_of(term: SubscriptionTerm) -> Stretch:
     return Stretch(
         version_id=term.version_id,
@@ -225,6 +233,7 @@ def _stretch_of(term: SubscriptionTerm) -> Stretch:
         phase=term.phase,
         is_trial=term.is_trial,
         is_paused=term.is_paused,
+        begins_cycle=term.begins_cycle,
     )
 
 

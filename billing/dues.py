@@ -32,6 +32,7 @@ class Run:
     """
 
     planned: PlannedCard
+    version_id: int
     rate_card_id: int
     terms: str
     starts_at: datetime
@@ -52,6 +53,7 @@ class Prepaid:
     """A line that was charged in advance: `net` after discounts, `returned` what was given back of it since."""
 
     line_id: int
+    version_id: int
     rate_card_id: int
     card: str
     description: str

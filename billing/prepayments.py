@@ -62,6 +62,7 @@ def _prepaid(line: InvoiceLine, net: Decimal, returned: Decimal) -> Prepaid:
     currency = line.invoice.currency
     return Prepaid(
         line_id=line.pk,
+        version_id=line.rate_card.version_id,
         rate_card_id=line.rate_card.pk,
         card=line.rate_card.key,
         description=line.description,

@@ -140,6 +140,7 @@ def _term_of(change: SubscriptionChange, stretch: Stretch) -> SubscriptionTerm:
         phase=stretch.phase,
         is_trial=stretch.is_trial,
         is_paused=stretch.is_paused,
+        begins_cycle=stretch.begins_cycle,
         starts_at=stretch.starts_at,
         ends_at=stretch.ends_at,
     )

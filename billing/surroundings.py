@@ -111,29 +111,31 @@ def carry(*, period: BillingPeriod, rated: RatedPeriod) -> dict[str, str]:
     return {key: text_of(quantity) for key, quantity in (waiting | dict(rated.carried)).items() if quantity}
 
 
-def tax(contract: Contract, cycle: Period, names: Names) -> TaxRule | None:
-    """Return how the customer is taxed in a cycle's last instant, whichever versions its cards are of."""
-    parts = within(contract.timeline, starts_at=cycle.starts_at, ends_at=cycle.ends_at)
-    customer = contract.subscription.customer
+def tax(contract: Contract, cycle: Period, names: Mapping[int, Names]) -> TaxRule | None:
+    """Return how the customer is taxed in a cycle's last instant; `names` are the cards of each version's id.
+
+    What concerns the plan as a whole is taxed as the version says that holds last.
+    """
+    last, customer = version_at_end(contract, cycle).pk, contract.subscription.customer
     merged: TaxRule | None = None
-    for version_id in dict.fromkeys(part.version_id for part in parts):
-        shelved = contracts.shelf(version_id)
-        rule = taxes.rule_for(customer=customer, version=shelved.version, at=cycle.ends_at - _INSTANT)
+    for version_id in dict.fromkeys((last, *names)):
+        version = contracts.shelf(version_id).version
+        rule = taxes.rule_for(customer=customer, version=version, at=cycle.ends_at - _INSTANT)
         if rule is None or rule.treatment != Treatment.TAXED:
             return rule
-        merged = _merged(merged, _named(rule, shelved.rows, names))
+        whole = {"": [""]} if version_id == last else {}
+        merged = _merged(merged, _named(rule, {**names.get(version_id, {}), **whole}))
     return merged
 
 
 def spread(cards: Iterable[str], names: Names) -> tuple[str, ...]:
-    """Return the keys by which rate cards are among the cards of a cycle; the empty text stands for the whole plan."""
-    return tuple(name for card in cards for name in (names.get(card, ()) if card else ("",)))
+    """Return the keys by which rate cards are among the cards of a cycle."""
+    return tuple(name for card in cards for name in names.get(card, ()))
 
 
-def _named(rule: TaxRule, cards: Iterable[str], names: Names) -> TaxRule:
+def _named(rule: TaxRule, names: Names) -> TaxRule:
     """Return the rule with every rate naming its cards, so that it can be joined with that of another version."""
-    everything = (*cards, "")
-    rates = (replace(rate, cards=spread(rate.cards or everything, names)) for rate in rule.rates)
+    rates = (replace(rate, cards=spread(rate.cards or names, names)) for rate in rule.rates)
     return replace(rule, rates=tuple(rate for rate in rates if rate.cards))
 
 

@@ -11,7 +11,10 @@ from billing.offers import Phase
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """`[starts_at, ends_at)` on one version, in one phase of it (None after the last), in a trial, paused, or both."""
+    """`[starts_at, ends_at)` on one version, in one phase of it (None after the last), in a trial, paused, or both.
+
+    With `begins_cycle` a cycle ends where it begins, so that what came before is invoiced then.
+    """
 
     version_id: int
     starts_at: datetime
@@ -19,6 +22,7 @@ class Stretch:
     phase: int | None = None
     is_trial: bool = False
     is_paused: bool = False
+    begins_cycle: bool = False
 
     def holds(self, at: datetime) -> bool:
         """Whether the instant is in it; the start is, the end is not."""
@@ -101,6 +105,11 @@ def stretch_at(timeline: Timeline, *, at: datetime) -> Stretch:
     raise ChangeRefusedError(f"The subscription does not run at {at.isoformat()}.")
 
 
+def begin_cycle(timeline: Timeline, *, at: datetime) -> Timeline:
+    """Return the timeline with a cycle that begins where one of its stretches does."""
+    return tuple(replace(one, begins_cycle=one.begins_cycle or one.starts_at == at) for one in timeline)
+
+
 def within(timeline: Timeline, *, starts_at: datetime, ends_at: datetime) -> Timeline:
     """Return the parts of the stretches that lie in `[starts_at, ends_at)`."""
     return tuple(
@@ -113,4 +122,6 @@ def within(timeline: Timeline, *, starts_at: datetime, ends_at: datetime) -> Tim
 def _paused(timeline: Timeline, at: datetime, *, is_paused: bool) -> Iterator[Stretch]:
     for stretch in timeline:
         if stretch.ends_at is None or stretch.ends_at > at:
-            yield replace(stretch, starts_at=max(stretch.starts_at, at), is_paused=is_paused)
+            begins_cycle = stretch.begins_cycle and stretch.starts_at >= at
+            starts_at = max(stretch.starts_at, at)
+            yield replace(stretch, starts_at=starts_at, is_paused=is_paused, begins_cycle=begins_cycle)

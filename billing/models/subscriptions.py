@@ -110,6 +110,7 @@ class SubscriptionTerm(models.Model):
     phase = models.PositiveSmallIntegerField(null=True, blank=True, help_text="None after the last phase.")
     is_trial = models.BooleanField(default=False)
     is_paused = models.BooleanField(default=False)
+    begins_cycle = models.BooleanField(default=False, help_text="What came before is invoiced when it begins.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
 

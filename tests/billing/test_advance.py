@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing import changes, credits, ledger
-from billing.models import CreditGrant, OutboxMessage
+from billing.models import CreditGrant, OutboxMessage, TaxAssignment, TaxRate
 from billing.models.ledger import Account
 from tests.billing.agreement import ANNA, at, close, cycles, fee, lines, metered, plan, spans, start
 from tests.billing.conftest import JUNE, MAY
@@ -190,3 +190,67 @@ def test_a_change_to_another_cadence_ends_the_cycle_at_its_instant(acme):
 def test_quarters_follow_the_anchor(acme):
     subscription = start(acme, plan(fee("90.00"), interval="quarter"), starts_at=at("2026-01-31T00:00"))
     assert cycles(subscription) == [("01-31T00", "04-30T00")]
+
+
+@pytest.fixture
+def taxed(acme):
+    """Twenty percent on everything, and seven on books."""
+    facts = {"jurisdiction": "DE", "name": "VAT", "starts_at": MAY - timedelta(days=99), "created_at": MAY}
+    TaxRate.objects.create(percent=20, **facts)
+    TaxRate.objects.create(percent=7, category="books", **facts)
+    TaxAssignment.objects.create(customer=acme, jurisdiction="DE", starts_at=facts["starts_at"], created_at=MAY)
+    return acme
+
+
+def test_the_tax_on_unused_time_comes_back_with_it(taxed):
+    subscription = start(taxed, plan(prepaid("31.00")))
+    (opening,) = close(subscription, MAY)
+    assert (f"{opening.subtotal:.2f}", f"{opening.tax:.2f}", f"{opening.total:.2f}") == ("31.00", "6.20", "37.20")
+    changes.cancel(subscription=subscription, at=at("2026-05-21T00:00"), act=ANNA)
+    _, last = close(subscription, at("2026-05-21T00:00"))
+    assert (f"{last.subtotal:.2f}", f"{last.tax:.2f}", f"{last.carried:.2f}") == ("-11.00", "-2.20", "13.20")
+    assert str(ledger.balance(account=Account.TAX, currency="EUR")) == "-4.00 EUR"
+    assert str(ledger.balance(account=Account.RECEIVABLE, currency="EUR")) == "37.20 EUR"
+
+
+def test_each_version_is_taxed_as_its_own_cards_say(taxed):
+    subscription = start(taxed, plan(prepaid("31.00"), name="small"))
+    close(subscription, MAY)
+    large = plan(prepaid("310.00", tax_category="books"), name="large")
+    changes.change_plan(subscription=subscription, version=large, at=at("2026-05-21T00:00"), act=ANNA)
+    _, invoice = close(subscription, JUNE)
+    assert lines(invoice) == [
+        ("Base", "110.00"),
+        ("Base", "310.00"),
+        ("Base: unused time", "-11.00"),
+        ("VAT 20 %", "-2.20"),
+        ("VAT 7 %", "29.40"),
+    ]
+
+
+def test_a_plan_of_before_is_given_back_at_the_tax_it_was_charged_with(taxed):
+    """The change holds from the beginning of a cycle, in which the plan of before has no part."""
+    year = plan(prepaid("365.00"), metered("1.00", interval="month"), name="year", interval="year")
+    subscription = start(taxed, year)
+    close(subscription, JUNE)
+    other = plan(fee("0.00", tax_category="books"), metered("1.00"), name="other")
+    changes.change_plan(subscription=subscription, version=other, at=JUNE, act=ANNA)
+    july = close(subscription, at("2026-07-01T00:00"))[-1]
+    assert lines(july)[-2:] == [("Base: unused time", "-334.00"), ("VAT 20 %", "-66.80")]
+
+
+def test_what_is_agreed_in_the_grace_of_the_cycle_before_is_invoiced_at_once_all_the_same(acme):
+    subscription = start(acme, plan(fee("30.00"), name="small"))
+    half_past = JUNE + timedelta(minutes=30)
+    large = plan(fee("60.00"), name="large")
+    changes.change_plan(subscription=subscription, version=large, at=half_past, act=ANNA, invoice_at_once=True)
+    assert len(close(subscription, half_past)) == 2
+    assert cycles(subscription) == [("05-01T00", "06-01T00"), ("06-01T00", "06-01T00"), ("06-01T00", "07-01T00")]
+
+
+def test_a_change_of_cadence_agreed_for_later_ends_the_cycle_it_falls_in(acme):
+    subscription = start(acme, plan(fee("31.00"), name="monthly"))
+    yearly = plan(fee("365.00"), name="yearly", interval="year")
+    changes.change_plan(subscription=subscription, version=yearly, at=at("2026-06-11T00:00"), act=ANNA)
+    close(subscription, JUNE)
+    assert cycles(subscription)[-1] == ("06-01T00", "06-11T00")
