@@ -248,6 +248,8 @@ def test_what_a_rule_makes_free_is_a_line_of_its_own_with_its_quantity_and_its_n
     ]
     assert shown(rated) == [("charge", "card", "8.00"), ("zero_rated", "card", "0.00"), ("zero_rated", "card", "0.00")]
     assert len(bill(tasks).lines) == 1
+    two_paid = grouped(("15", {"outcome": "completed"}), ("25", {"outcome": "cancelled"}))
+    assert bill(tasks, usage={"card": two_paid}).total == euro("8.00")
 
 
 @given(st.integers(1, 31 * DAY - 1), st.decimals(0, 500, places=2))

@@ -57,6 +57,10 @@ def test_a_price_says_which_dimensions_it_looks_at():
     assert dimensions_of(Unit(Decimal(1))) == set()
 
 
+def test_what_a_tier_does_not_say_costs_nothing():
+    assert parse(table(FIRST, LAST, kind="volume")) == Volume(tiers(("5", "1", "0"), (None, "1", "0")))
+
+
 def test_a_price_in_credits_takes_a_class_for_each_kind_of_work():
     price = parse(
         {
