@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from agents.models import Customer
-from billing.models import BillingPeriod, RateCard
+from billing.models import BillingPeriod, RateCard, Subscription
 from billing.portal.forms import UsageQuestion
 from billing.portal.readings import Course, Moment, Reading, read_courses, unit_of
 from billing.portal.sheets import Cell
@@ -137,9 +137,8 @@ def freshness_text(fold: int) -> str:
 
 def offered_meters(*, customer: Customer) -> tuple[MeterInfo, ...]:
     """Return every meter, those that the customer's plan charges for first, in the plan's order."""
-    cards = RateCard.objects.filter(
-        version__subscriptions__customer=customer, version__subscriptions__ends_at__isnull=True
-    ).order_by("position")
+    latest = Subscription.objects.filter(customer=customer).order_by("-starts_at").values("version")[:1]
+    cards = RateCard.objects.filter(version__in=latest).order_by("position")
     charged = list(dict.fromkeys(key for key in cards.values_list("meter", flat=True) if key))
     rank = {key: index for index, key in enumerate(charged)}
     return tuple(sorted(usage.meters(), key=lambda meter: (rank.get(meter.key, len(rank)), meter.name)))

@@ -21,7 +21,7 @@ def prepaid(amount: str, key: str = "base", **fields):
 def test_the_first_period_is_invoiced_when_it_begins_and_each_next_with_the_one_before(acme, send):
     subscription = start(acme, plan(prepaid("31.00"), metered("1.00")))
     (opening,) = close(subscription, MAY)
-    assert (lines(opening), opening.moment, opening.issued_at.date()) == ([("Base", "31.00")], "opening", MAY.date())
+    assert (lines(opening), opening.moment, opening.created_at.date()) == ([("Base", "31.00")], "opening", MAY.date())
     send.turns(acme, MID_MAY, 2)
     _, closing = close(subscription, JUNE)
     assert (lines(closing), closing.moment) == ([("Base", "31.00"), ("Turns", "2.00")], "closing")
@@ -195,10 +195,11 @@ def test_quarters_follow_the_anchor(acme):
 @pytest.fixture
 def taxed(acme):
     """Twenty percent on everything, and seven on books."""
-    facts = {"jurisdiction": "DE", "name": "VAT", "starts_at": MAY - timedelta(days=99), "created_at": MAY}
+    since = MAY - timedelta(days=99)
+    facts = {"jurisdiction": "DE", "name": "VAT", "starts_at": since, "created_at": MAY}
     TaxRate.objects.create(percent=20, **facts)
     TaxRate.objects.create(percent=7, category="books", **facts)
-    TaxAssignment.objects.create(customer=acme, jurisdiction="DE", starts_at=facts["starts_at"], created_at=MAY)
+    TaxAssignment.objects.create(customer=acme, jurisdiction="DE", starts_at=since, created_at=MAY)
     return acme
 
 

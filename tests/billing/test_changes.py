@@ -6,7 +6,12 @@ import pytest
 from django.db import IntegrityError, InternalError, ProgrammingError, transaction
 
 from billing import changes, closing
-from billing.errors import ChangeRefusedError, CurrencyMismatchError, PlanNotPublishedError
+from billing.errors import (
+    ChangeRefusedError,
+    CurrencyMismatchError,
+    PlanNotPublishedError,
+    SubscriptionExistsError,
+)
 from billing.models import Subscription, SubscriptionChange, SubscriptionTerm
 from billing.models.subscriptions import ChangeKind
 from tests.billing.agreement import ANNA, at, close, cycles, fee, lines, metered, plan, spans, start
@@ -89,7 +94,7 @@ def test_a_pause_stops_fees_and_shows_what_was_used_for_nothing(acme, send):
         ("Turns: paused", "0.00"),
     ]
     free = invoice.lines.get(kind="zero_rated")
-    assert (free.quantity, free.source) == (3, "paused")
+    assert (str(free.quantity.normalize()), free.source) == ("3", "paused")
 
 
 def test_a_cycle_in_which_nothing_falls_due_makes_no_invoice(acme):
@@ -143,7 +148,7 @@ def test_keeping_gives_the_cycle_its_length_back(acme):
 def test_after_its_end_a_customer_may_subscribe_again_but_not_before(acme):
     version = plan(fee("31.00"))
     changes.cancel(subscription=start(acme, version), at=MID_MAY, act=ANNA)
-    with pytest.raises(changes.subscriptions.SubscriptionExistsError):
+    with pytest.raises(SubscriptionExistsError):
         start(acme, version, starts_at=MID_MAY - timedelta(microseconds=1))
     assert start(acme, version, starts_at=MID_MAY).ends_at is None
 
