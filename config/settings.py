@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pghistory
+from django.templatetags.static import static
 
 from config import env
 from config.services import Services
@@ -141,4 +142,9 @@ SELLER_ADDRESS = env.text("AGENTMETER_SELLER_ADDRESS", "1 Meter Street\n10115 Be
 INVOICE_PREFIX = env.text("AGENTMETER_INVOICE_PREFIX", "AM")
 CLOSE_GRACE_HOURS = env.number("AGENTMETER_CLOSE_GRACE_HOURS", 2)
 
-UNFOLD = {"SITE_TITLE": "Agentmeter", "SITE_HEADER": "Agentmeter", "SITE_SYMBOL": "speed"}
+UNFOLD = {
+    "SITE_TITLE": "Agentmeter",
+    "SITE_HEADER": "Agentmeter",
+    "SITE_SYMBOL": "speed",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("portal/mark.svg")}],
+}

@@ -87,6 +87,12 @@ def test_a_version_is_drafted_from_an_empty_form(client, ada):
     assert version.rate_cards.get().prices["EUR"]["tiers"][1]["unit"] == "0.08"
 
 
+def test_a_fixed_fee_is_drafted_with_what_the_form_has_by_default(client, ada):
+    fixed = {"rate_cards[0].meter": "", "rate_cards[0].prices.EUR.kind": "flat", "rate_cards[0].prices.EUR.amount": "9"}
+    assert client.post(at("new"), form(**fixed)).status_code == 302
+    assert PlanVersion.objects.get().rate_cards.get().prices == {"EUR": {"kind": "flat", "amount": "9"}}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -95,13 +101,13 @@ def test_a_version_is_drafted_from_an_empty_form(client, ada):
         ({f"{TIERS}[1].unit": "-1"}, "tier 2, unit: "),
         ({f"{TIERS}[0].unit": "0.1234567890123"}, "tier 1, unit: "),
         ({f"{TIERS}[0].up_to": ""}, "tier 1, up_to: only the last tier is without end"),
-        ({"rate_cards[0].prices.EUR.kind": ""}, "rate card 1, prices, EUR, kind"),
-        ({"rate_cards[0].filters": "agent"}, "rate card 1, filters"),
-        ({"rate_cards[0].meter": "dreams"}, "rate card 1, meter: &#x27;dreams&#x27; is not one of"),
-        ({"currencies": "EUR, XXX"}, "currencies: &#x27;XXX&#x27; is not one of"),
-        ({"currencies": "EUR, USD"}, "rate card 1, prices, USD: is missing"),
-        ({"further": "discounts = 1 ="}, "further: "),
-        ({"further": "rate_cards = []"}, "further: rate_cards has no place here"),
+        ({"rate_cards[0].prices.EUR.kind": ""}, "Rate card 1, prices, EUR, kind"),
+        ({"rate_cards[0].filters": "agent"}, "Rate card 1, filters"),
+        ({"rate_cards[0].meter": "dreams"}, "Rate card 1, meter: &#x27;dreams&#x27; is not one of"),
+        ({"currencies": "EUR, XXX"}, "Currencies: &#x27;XXX&#x27; is not one of"),
+        ({"currencies": "EUR, USD"}, "Rate card 1, prices, USD: is missing"),
+        ({"further": "discounts = 1 ="}, "Further: "),
+        ({"further": "rate_cards = []"}, "Further: rate_cards has no place here"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_row_and_nothing_is_stored(client, ada, fields, message):
@@ -185,12 +191,12 @@ def test_the_worked_example_shows_three_quantities_and_where_the_total_falls(cli
     for amount in ("5.00 EUR", "10.00 EUR", "8.08 EUR"):
         assert amount in page
     assert "101 at 0.08 = 8.08" in page
-    assert "tier 2: the total falls from 10 at 100 units to 8 just above" in page
+    assert "Tier 2: the total falls from 10 at 100 units to 8 just above" in page
 
 
 def test_the_worked_example_says_what_is_missing(client, ada):
     page = client.post(at("example", 0), form(**{f"{TIERS}[0].unit": ""})).content.decode()
-    assert "No example in EUR yet. rate card 1, prices, EUR, tier 1, unit: is missing" in page
+    assert "No example in EUR yet. Rate card 1, prices, EUR, tier 1, unit: is missing" in page
     assert "No example" in client.post(at("example", 7), form()).content.decode()
     assert "No example" in client.post(at("example", 0), form(**{"rate_cards[0].quantities": "many"})).content.decode()
 

@@ -31,6 +31,7 @@ _CARD_TEXTS: Final = (
     *("key", "name", "unit", "meter", "divide_by", "rounding", "allowance", "rollover"),
     *("billed", "interval", "tax_category"),
 )
+_DEFAULTS: Final[Mapping[str, str]] = MappingProxyType({"rounding": "none", "billed": "arrears"})
 _FURTHER: Final = ("pools", "discounts", "phases")
 ENDLESS: Final = "inf"
 
@@ -56,6 +57,9 @@ def currencies_of(tree: Tree) -> list[str]:
 def card_of(card: Tree, path: str) -> dict[str, Any]:
     """Return the document of one rate card. Raises PlanDocumentError naming the input below `path`."""
     document = _texts(card, _CARD_TEXTS) | _amounts(card)
+    for name, default in _DEFAULTS.items():
+        if document.get(name) == default:
+            del document[name]  # said by saying nothing; on a fixed fee it would be refused as without effect
     if _text(card, "filters"):
         document["filters"] = _match(card, "filters", path)
     if zero_rates := [

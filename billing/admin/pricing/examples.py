@@ -50,10 +50,10 @@ def _work(tree: Tree, at: int, currency: str, meters: Mapping[str, tuple[str, ..
         quantities = _quantities(str(find(tree, f"rate_cards[{at}].quantities") or ""))
         examples = explain.work(card=card, currency=currency, quantities=quantities)
     except (PlanDocumentError, PriceError) as error:
-        return Worked(currency, (), (), refusal=str(Fault.of(error)))
+        return Worked(currency, (), (), refusal=Fault.of(error).text)
     except (BillingError, ValueError) as error:
         return Worked(currency, (), (), refusal=str(error))
-    warnings = tuple(str(Fault(fall.field, str(fall).partition(": ")[2])) for fall in prices.warnings(card.price))
+    warnings = tuple(Fault(fall.field, str(fall).partition(": ")[2]).text for fall in prices.warnings(card.price))
     return Worked(currency, tuple(_shown(card, example) for example in examples), warnings)
 
 

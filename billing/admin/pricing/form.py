@@ -49,8 +49,9 @@ class Fault:
         inside = self.place.startswith((f"{name}.", f"{name}["))
         return self.detail if name and (self.place == name or inside) else ""
 
-    def __str__(self) -> str:
-        """Say which row is meant, counting from one as people do."""
+    @property
+    def text(self) -> str:
+        """Which row is meant, counting from one as people do, and what is wrong with it."""
         place = _SPOKEN.sub(lambda match: f"{_WORDS[match[1]]} {int(match[2]) + 1}", self.place)
         return f"{place.replace('.', ', ')}: {self.detail}" if place else self.detail
 

@@ -82,4 +82,10 @@ def _person(result: RehearsalResult) -> dict[str, Any]:
 def _label(bar: Bar) -> str:
     if bar.from_percent is None:
         return f"below {bar.to_percent} %"
-    return f"from {bar.from_percent:+} %" if bar.to_percent is None else f"{bar.from_percent:+} to {bar.to_percent:+} %"
+    if bar.to_percent is None:
+        return f"from {bar.from_percent:+} %"
+    return f"{_signed(bar.from_percent)} to {_signed(bar.to_percent)} %"
+
+
+def _signed(percent: int) -> str:
+    return f"{percent:+}" if percent else "0"
