@@ -61,11 +61,7 @@ def start(
         anchor_at=anchor_at or timeline.first_charged_at(laid),
         created_at=now,
     )
-    try:
-        with transaction.atomic():
-            subscription.save(force_insert=True)
-    except IntegrityError as error:
-        raise SubscriptionExistsError(f"{customer.key} has a subscription at that time.") from error
+    _insert(subscription)
     change = SubscriptionChange(kind=ChangeKind.START, at=starts_at, actor=actor, reason=reason, recorded_at=now)
     contract = record(subscription=subscription, change=change, agreed=laid)
     _open(contract, at=starts_at, is_first=True)
@@ -119,6 +115,14 @@ def opening_of(*, contract: Contract, cycle: Period) -> Opening:
     """Return whether a first period needs an invoice of its own for what is due in advance."""
     due = dues.in_advance(runs=contracts.runs(contract), window=cycle, prepaid=(), clock=contract.clock)
     return Opening.DUE if any(True for _ in due) else Opening.NONE
+
+
+def _insert(subscription: Subscription) -> None:
+    try:
+        with transaction.atomic():
+            subscription.save(force_insert=True)
+    except IntegrityError as error:
+        raise SubscriptionExistsError(f"{subscription.customer.key} has a subscription at that time.") from error
 
 
 def _open(contract: Contract, *, at: datetime, is_first: bool = False) -> BillingPeriod:
