@@ -76,6 +76,7 @@ def _take_numbers(count: int) -> list[int]:
 def _copy(table: str, columns: Iterable[str], rows: Iterable[str]) -> None:
     """Write rows in PostgreSQL's own text form."""
     with (
+        connection.wrap_database_errors,  # COPY goes past Django's cursor, its errors must not
         connection.cursor() as cursor,
         cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
     ):

@@ -1,8 +1,9 @@
 """Cycles to be rated: subscriptions with a month to close, and customers with a year behind them."""
 
 import gc
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,14 +21,24 @@ from billing import backtest, bulk, catalog, contracts, invoicing
 from billing.assessment import Assessment, Question, Reference
 from billing.bulk import Bill
 from billing.contracts import Contract
-from billing.models import BillingPeriod, Invoice, PlanVersion, Subscription, SubscriptionChange, SubscriptionTerm
+from billing.models import (
+    BillingPeriod,
+    Invoice,
+    InvoiceLine,
+    PlanVersion,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionTerm,
+)
 from billing.periods import Period, full_period
 from billing.rating import statement
 from billing.rating.terms import Terms
 from billing.rating.usage import Part, Usage
 from billing.timeline import Stretch
-from metering import usage
-from tests.billing.usage import Sender
+from metering import ingest, usage
+from metering.event import UsageEvent
+from metering.ingest import BatchEvidence
+from runtime.wire import COMPUTE_USED, DECISION_MADE, TASK_STATE_CHANGED, TURN_COMPLETED, canonical, format_time
 
 JANUARY = datetime(2025, 1, 1, tzinfo=UTC)
 FEBRUARY = datetime(2025, 2, 1, tzinfo=UTC)
@@ -84,11 +95,15 @@ OFFER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Closed:
-    """Seconds: of rating alone and of rating and storing everything in bulk; of one invoice by itself, the median."""
+    """Seconds: of rating alone and of rating and storing everything in bulk; of one invoice by itself, the median.
+
+    By itself means one transaction each: with an insert for every row, or with one insert for all lines, as ours.
+    """
 
     rating_seconds: float
     bulk_seconds: float
-    one_by_one_seconds: float
+    six_inserts_seconds: float
+    two_inserts_seconds: float
 
 
 def close(*, subscriptions: int, one_by_one: int) -> Closed:
@@ -109,8 +124,11 @@ def close(*, subscriptions: int, one_by_one: int) -> Closed:
             ended = time.perf_counter()
             rating, bulk_total = rating + rated - began, bulk_total + ended - began
             progress.advance(task, len(chunk))
-    alone = median(_alone(version, period) for period in cycles[subscriptions:])
-    return Closed(rating, bulk_total, alone)
+    alone = cycles[subscriptions:]
+    # In turns, so that whatever else the machine does is in both.
+    pairs = [(_alone(version, one, _six_inserts), _alone(version, other, _two_inserts)) for one, other in _pairs(alone)]
+    six, two = (median(seconds) for seconds in zip(*pairs, strict=True))
+    return Closed(rating, bulk_total, six, two)
 
 
 def rehearse(*, customers: int, months: int) -> float:
@@ -136,15 +154,54 @@ def _progress() -> Progress:
     return Progress(console=Console(stderr=True), transient=True)
 
 
-def _alone(version: PlanVersion, period: BillingPeriod) -> float:
+def _pairs(cycles: Sequence[BillingPeriod]) -> Iterator[tuple[BillingPeriod, BillingPeriod]]:
+    return zip(cycles[::2], cycles[1::2], strict=True)
+
+
+def _alone(version: PlanVersion, period: BillingPeriod, store: Callable[[Bill], object]) -> float:
     """Rate and store one cycle as a close does before it issues: claim the period, rate, write the draft, commit."""
     began = time.perf_counter()
     with transaction.atomic():
         claimed = BillingPeriod.objects.filter(pk=period.pk, status="open")
         assert claimed.update(status="closed", closed_at=FEBRUARY) == 1
-        bill = _bill(version, period)
-        invoicing.draft(question=bill.question, assessed=bill.assessed, now=FEBRUARY)
+        store(_bill(version, period))
     return time.perf_counter() - began
+
+
+def _two_inserts(bill: Bill) -> None:
+    invoicing.draft(question=bill.question, assessed=bill.assessed, now=FEBRUARY)
+
+
+def _six_inserts(bill: Bill) -> None:
+    """Write the invoice and then each line, as one writes it first."""
+    rated, period = bill.assessed.rated, bill.question.period
+    invoice = Invoice.objects.create(
+        customer=period.subscription.customer,
+        period=period,
+        version_id=period.subscription.version_id,
+        change_id=bill.assessed.change_id,
+        currency=rated.currency,
+        subtotal=rated.subtotal.amount,
+        tax=rated.tax.amount,
+        total=rated.total.amount,
+        fold=rated.fold,
+        created_at=FEBRUARY,
+    )
+    for position, (line, reference) in enumerate(zip(rated.lines, bill.assessed.references, strict=True), start=1):
+        InvoiceLine.objects.create(
+            invoice=invoice,
+            position=position,
+            kind=str(line.kind),
+            rate_card_id=reference.rate_card_id,
+            description=line.description,
+            meter=line.meter,
+            quantity=line.quantity,
+            unit=line.unit,
+            amount=line.amount.amount,
+            starts_at=line.starts_at,
+            ends_at=line.ends_at,
+            detail=line.detail(),
+        )
 
 
 def _bill(version: PlanVersion, period: BillingPeriod) -> Bill:
@@ -214,11 +271,10 @@ def _past(customers: int, months: int) -> datetime:
     """Give customers months behind them: usage through the write door, a fold, and an issued invoice for each month."""
     version = catalog.publish(version=catalog.import_plan(document=OFFER, now=JANUARY), now=JANUARY)
     cycles = _some_cycles(version, range(customers))
-    send = Sender()
     with _progress() as progress:
         task = progress.add_task("a year of usage", total=customers)
         for period in cycles:
-            _use(send, period.subscription.customer, months)
+            _use(period.subscription.customer, months)
             progress.advance(task)
     held = [(period.subscription, period.change_pk) for period in cycles]  # type: ignore[attr-defined]
     end = FEBRUARY
@@ -233,11 +289,37 @@ def _past(customers: int, months: int) -> datetime:
     return end + timedelta(days=1)
 
 
-def _use(send: Sender, customer: Customer, months: int) -> None:
-    """Send some work of each month."""
-    for month in range(months):
-        at = JANUARY + timedelta(days=30 * month + 3 + customer.pk % 20)
-        send.turns(customer, at, 3)
-        send.decisions(customer, at, 4)
-        send.tasks(customer, at)
-        send.compute(customer, at, 1500)
+def _use(customer: Customer, months: int) -> None:
+    """Send a customer's work of all months as one batch."""
+    events = [event for month in range(months) for event in _month(customer, month)]
+    recorded = ingest.record(
+        customer_id=customer.pk,
+        submissions=events,
+        received_at=JANUARY + timedelta(days=31 * months),
+        evidence=BatchEvidence(digest=hashlib.sha256(customer.key.encode()).digest()),
+    )
+    assert recorded.counts["accepted"] == len(events), recorded.counts
+
+
+def _month(customer: Customer, month: int) -> Iterator[UsageEvent]:
+    at = JANUARY + timedelta(days=30 * month + 3 + customer.pk % 20)
+    mark = f"{customer.key}-{month}"
+    work: list[tuple[str, dict[str, Any]]] = [
+        *((TURN_COMPLETED, {"turn": f"{mark}-{n}", "outcome": "completed"}) for n in range(3)),
+        *((DECISION_MADE, {"turn": mark, "number": n, "outcome": "usable"}) for n in range(4)),
+        (TASK_STATE_CHANGED, {"task": mark, "state": "completed"}),
+        (COMPUTE_USED, {"slice": mark, "milliseconds": 1500, "hardware_class": "cpu"}),
+    ]
+    for number, (kind, data) in enumerate(work):
+        name = f"{mark}-{number}"
+        yield UsageEvent(
+            id=name,
+            source="urn:bench",
+            type=kind,
+            subject="agent",
+            time=at,
+            environment="production",
+            data=data,
+            sequence=None,
+            body=canonical({"id": name, "type": kind, "time": format_time(at), "data": data}),
+        )

@@ -260,7 +260,7 @@ def test_a_back_test_is_asked_for_watched_and_read(
     send.turns(acme, MAY, 10)
     send.fold(JUNE)
     assert closing.close_due(now=JUNE + timedelta(hours=2)).invoices
-    asked = []
+    asked: list[int] = []
     monkeypatch.setattr("billing.tasks.rehearse.delay", asked.append)
     assert "Nobody has tried this version yet" in client.get(at("rehearse", draft.pk)).content.decode()
     with django_capture_on_commit_callbacks(execute=True):

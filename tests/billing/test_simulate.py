@@ -17,7 +17,7 @@ JULY = datetime(2026, 7, 1, tzinfo=UTC)
 
 def offer(plan, *, turn, base="", currency="EUR", number=1):
     turns = {"key": "turns", "name": "Turns", "unit": "turn", "meter": "turns"}
-    cards = [turns | {"price": {"kind": "unit", "amount": turn}}]
+    cards: list[dict[str, object]] = [turns | {"price": {"kind": "unit", "amount": turn}}]
     if base:
         fee = {"key": "base", "name": "Base fee", "unit": "month", "price": {"kind": "flat", "amount": base}}
         cards.insert(0, fee)
