@@ -1,14 +1,14 @@
 """What one request of a sender does: parse, verify, record, and let the device's chain move on, in one transaction."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from agents import cloudevents, devices
+from agents import clocks, cloudevents, devices
 from agents.auth import Caller
 from agents.devices import Signature, SignedBatch
 from agents.errors import MalformedRequestError
@@ -27,24 +27,38 @@ class Received:
 
 
 def receive(
-    *, caller: Caller, body: bytes, content_type: str, signature: Signature | None, received_at: datetime
+    *,
+    caller: Caller,
+    body: bytes,
+    content_type: str,
+    signature: Signature | None,
+    received_at: datetime,
+    attributes: Mapping[str, str] | None = None,
 ) -> Received:
-    """Take in the events of one request for the caller's customer.
+    """Take in the events of one request for the caller's customer; `attributes` are its `ce-` headers.
 
     When this returns inside no outer transaction, what it accepted is committed. Raises RequestError, WireError or
     DeviceChainError where the request as a whole is refused; then nothing of it is stored.
     """
-    documents = cloudevents.decode(body=body, content_type=content_type)
+    documents = cloudevents.decode(body=body, content_type=content_type, attributes=attributes)
     submissions = [
         cloudevents.parse(document=document, index=index, environment=caller.environment, received_at=received_at)
         for index, document in enumerate(documents)
     ]
-    digest = hashlib.sha256(body).digest()
     if signature is None:
-        evidence = BatchEvidence(digest=digest, api_key_id=caller.key_id)
-        return Received(recorded=_record(caller, submissions, received_at, evidence), device=None)
+        recorded = record(caller=caller, submissions=submissions, body=body, received_at=received_at)
+        return Received(recorded=recorded, device=None)
     signed = _verify(caller, signature, documents)
-    return _receive_signed(caller, submissions, signed, digest, received_at)
+    placed = clocks.place(submissions=submissions, documents=documents, header=signed.header, received_at=received_at)
+    return _receive_signed(caller, placed, signed, hashlib.sha256(body).digest(), received_at)
+
+
+def record(
+    *, caller: Caller, submissions: Sequence[UsageEvent | Malformed], body: bytes, received_at: datetime
+) -> Recorded:
+    """Take in the parsed events of a request that no device signed; `body` is what was sent, kept as a digest."""
+    evidence = BatchEvidence(digest=hashlib.sha256(body).digest(), api_key_id=caller.key_id)
+    return _record(caller, submissions, received_at, evidence)
 
 
 def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> SignedBatch:
@@ -56,7 +70,7 @@ def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> Signe
 @transaction.atomic
 def _receive_signed(
     caller: Caller,
-    submissions: list[UsageEvent | Malformed],
+    submissions: Sequence[UsageEvent | Malformed],
     signed: SignedBatch,
     digest: bytes,
     received_at: datetime,
@@ -84,7 +98,7 @@ def _receive_signed(
 
 @transaction.atomic
 def _record(
-    caller: Caller, submissions: list[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
+    caller: Caller, submissions: Sequence[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
 ) -> Recorded:
     recorded = ingest.record(
         customer_id=caller.customer_id, submissions=submissions, received_at=received_at, evidence=evidence
@@ -93,7 +107,7 @@ def _record(
     return recorded
 
 
-def _make_known(caller: Caller, submissions: list[UsageEvent | Malformed], now: datetime) -> None:
+def _make_known(caller: Caller, submissions: Sequence[UsageEvent | Malformed], now: datetime) -> None:
     """Add the agents that were never seen before; the unique key decides, so two requests at once agree."""
     subjects = sorted({event.subject[:128] for event in submissions if isinstance(event, UsageEvent) and event.subject})
     known = set(Agent.objects.filter(customer_id=caller.customer_id, key__in=subjects).values_list("key", flat=True))

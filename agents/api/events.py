@@ -1,8 +1,5 @@
 """`POST /v1/events`: CloudEvents from agents and devices, a verdict for each, 200 only after the commit."""
 
-import gzip
-import io
-import zlib
 from datetime import UTC, datetime
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,57 +7,35 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from agents import auth, cloudevents, intake
+from agents.api.bodies import read_body
 from agents.devices import Signature
-from agents.errors import ConflictingEventError, MalformedRequestError, RejectedEventError, RequestTooLargeError
+from agents.errors import ConflictingEventError, MalformedRequestError, RejectedEventError
 from agents.intake import Received
 from agents.models.keys import Scope
 from metering.event import EventVerdict, Verdict
 from runtime.wire import BATCH_HEADER, SIGNATURE_HEADER, format_time
 
-MAX_BYTES = 4 * 1024 * 1024
-
 
 @csrf_exempt
 @require_POST
 def receive_events(request: HttpRequest) -> HttpResponse:
-    """Take in one event or a batch. The answer's order is the request's order."""
+    """Take in one event (structured or binary) or a batch. The answer's order is the request's order."""
     now = datetime.now(UTC)
     caller = auth.caller(request, now=now)
     caller.require_scope(Scope.EVENTS_WRITE)
+    content_type = request.headers.get("Content-Type", "")
     received = intake.receive(
         caller=caller,
-        body=_body(request),
-        content_type=request.headers.get("Content-Type", ""),
+        body=read_body(request),
+        content_type=content_type,
+        attributes=cloudevents.attributes_of(request.headers),
         signature=_signature(request),
         received_at=now,
     )
-    single = request.headers.get("Content-Type", "").startswith(cloudevents.SINGLE)
+    single = not cloudevents.is_batch(content_type)
     if single:
         _refuse_single(received.recorded.verdicts[0])
     return JsonResponse(_answer(received, now, single=single))
-
-
-def _body(request: HttpRequest) -> bytes:
-    """Return the body, unpacked; a packed one is read no further than the limit."""
-    if int(request.headers.get("Content-Length") or 0) > MAX_BYTES:
-        raise RequestTooLargeError(f"A request holds at most {MAX_BYTES} bytes.")
-    body = request.read(MAX_BYTES + 1)
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding == "gzip":
-        body = _unpack(body)
-    elif encoding != "identity":
-        raise MalformedRequestError(f"Content-Encoding {encoding[:20]} is not understood; send gzip or none.")
-    if len(body) > MAX_BYTES:
-        raise RequestTooLargeError(f"A request holds at most {MAX_BYTES} bytes.")
-    return body
-
-
-def _unpack(body: bytes) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise MalformedRequestError(f"The body is not gzip: {error}") from error
 
 
 def _signature(request: HttpRequest) -> Signature | None:
