@@ -58,7 +58,7 @@ class EventAdmin(EvidenceAdmin):
     list_display = ("event_id", "customer_id", "type", "time", "subject", "environment", "batch_id")
     search_fields = ("event_id", "batch")
     search_help_text = "An event id, or the number of a batch."
-    ordering = ("batch_id", "key")
+    ordering = ("batch_id", "place")
 
     @override
     def get_search_results(

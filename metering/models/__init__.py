@@ -1,7 +1,17 @@
 """The tables of metering: what may be counted, what was received, what it adds up to."""
 
 from metering.models.definitions import AggregationKind, EventType, Meter
-from metering.models.evidence import Batch, Environment, Event, EventKey, Refusal, RefusalReason, RefusalVerdict
+from metering.models.evidence import (
+    Batch,
+    Environment,
+    Event,
+    EventKey,
+    Origin,
+    Refusal,
+    RefusalReason,
+    RefusalVerdict,
+    StoredEvent,
+)
 from metering.models.windows import Fold, Window
 
 __all__ = [
@@ -13,8 +23,10 @@ __all__ = [
     "EventType",
     "Fold",
     "Meter",
+    "Origin",
     "Refusal",
     "RefusalReason",
     "RefusalVerdict",
+    "StoredEvent",
     "Window",
 ]
