@@ -13,6 +13,13 @@ from metering.quantities import FRACTION_DIGITS, LEVEL_FRACTION_DIGITS, number_o
 DIMENSION_BYTES: Final = 128
 DIMENSION_COUNT: Final = 10
 
+# Every zone in use is a whole number of quarters of an hour away from UTC, so that the bounds of local days are bounds
+# of windows. Longer windows spare a reader of months the short ones; what is split by dimensions is sparse, and would
+# gain little from hours.
+QUARTER: Final = 900
+HOUR: Final = 3_600
+DAY: Final = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -49,12 +56,25 @@ class Rule:
     window_seconds: int = 3600
     dimensions: tuple[str, ...] = ()
     filters: tuple[Filter, ...] = ()
+    statistic: str = "max"  # of a peak: max or p95
     id: int = 0  # of the stored meter; 0 before it is stored
+    last_fold: int | None = None  # of an archived meter: events of later folds do not count
 
     @property
-    def uses_windows(self) -> bool:
-        """Whether hourly windows are enough to compute it."""
-        return self.aggregation.folds and (self.aggregation.key != "peak" or self.window_seconds % 3600 == 0)
+    def base_width(self) -> int:
+        """The seconds of the shortest windows that are kept of it."""
+        return self.window_seconds if self.aggregation.key == "peak" else QUARTER
+
+    def widths(self, *, is_total: bool) -> tuple[int, ...]:
+        """Return the seconds of all windows that are kept of it, longest first."""
+        if self.aggregation.key == "peak":
+            return (self.base_width,)
+        return (DAY, HOUR, QUARTER) if is_total else (DAY, QUARTER)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it counts nothing new."""
+        return self.last_fold is not None
 
     def matches(self, event: UsageEvent) -> bool:
         """Whether the meter counts this event."""

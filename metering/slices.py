@@ -1,13 +1,14 @@
-"""Cuts a period into slices on a local calendar, and slices into whole hours and edges; pure."""
+"""Cuts a period into slices on a local calendar, and slices into stretches of windows and of events; pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from metering.aggregation import EPOCH
 from metering.errors import InvalidQueryError
 
 HOUR: Final = timedelta(hours=1)
@@ -18,6 +19,7 @@ MAX_SLICES: Final = 10_000
 class Span(StrEnum):
     """How long the slices of an answer are; a day or month is one of the local calendar."""
 
+    MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
     MONTH = "month"
@@ -32,13 +34,12 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of slice `number` that is read in one way: `whole` hours from windows, edges from events."""
+class Stretch:
+    """A time that is read in one way: from the windows of `width` seconds that fill it, or for 0 from events."""
 
-    number: int
+    width: int
     starts_at: datetime
     ends_at: datetime
-    whole: bool
 
 
 def period(*, starts_at: datetime, ends_at: datetime) -> Slice:
@@ -54,7 +55,7 @@ def period(*, starts_at: datetime, ends_at: datetime) -> Slice:
 
 
 def cut(*, whole: Slice, span: Span | None, zone: ZoneInfo) -> list[Slice]:
-    """Return the slices of a period (from `period`) in order; the outer two may be parts of a local hour, day or month.
+    """Return the slices of a period (from `period`) in order; the outer two may be parts of a local span.
 
     Raises InvalidQueryError where there would be more than MAX_SLICES.
     """
@@ -71,7 +72,9 @@ def cut(*, whole: Slice, span: Span | None, zone: ZoneInfo) -> list[Slice]:
 
 
 def _next_bound(local: datetime, span: Span, zone: ZoneInfo) -> datetime:
-    """Return the next start of a local hour, day or month after `local`; hours are counted in elapsed time."""
+    """Return the next start of a local span after `local`; minutes and hours are counted in elapsed time."""
+    if span is Span.MINUTE:
+        return (local.replace(second=0, microsecond=0).astimezone(UTC) + timedelta(minutes=1)).astimezone(zone)
     if span is Span.HOUR:
         hour = local.replace(minute=0, second=0, microsecond=0)
         return (hour.astimezone(UTC) + HOUR).astimezone(zone)
@@ -86,36 +89,35 @@ def _midnight(year: int, month: int, day: int, zone: ZoneInfo) -> datetime:
     return datetime(year, month, day, tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
-def pieces(*, slices: list[Slice], use_windows: bool, with_history: bool) -> list[Piece]:
-    """Return how to read the slices; with `with_history` all that came before each slice is read for it, too."""
-    return [
-        piece
-        for number, one in enumerate(slices)
-        for piece in _pieces(number, BEGINNING if with_history else one.starts_at, one, use_windows=use_windows)
-    ]
+def stretches(*, slices: Sequence[Slice], widths: Sequence[int], with_history: bool) -> list[Stretch]:
+    """Return how to read the slices, which must adjoin, in order and without gap or overlap.
+
+    `widths` are those of the windows there are, longest first; no window reaches over the bound of a slice. With
+    `with_history` all that came before the first slice is read, too.
+    """
+    bounds = [slices[0].starts_at, *(one.ends_at for one in slices)]
+    found: list[Stretch] = []
+    for starts_at, ends_at in pairwise(([BEGINNING] if with_history else []) + [at.astimezone(UTC) for at in bounds]):
+        for one in _split(starts_at, ends_at, widths):
+            if found and found[-1].width == one.width:
+                found[-1] = replace(found[-1], ends_at=one.ends_at)
+            else:
+                found.append(one)
+    return found
 
 
-def _pieces(number: int, since: datetime, one: Slice, *, use_windows: bool) -> Iterator[Piece]:
-    bounds = [since.astimezone(UTC), one.starts_at.astimezone(UTC), one.ends_at.astimezone(UTC)]
-    for starts_at, ends_at in pairwise(bounds):
-        if starts_at < ends_at:
-            yield from (
-                _split(number, starts_at, ends_at) if use_windows else [Piece(number, starts_at, ends_at, whole=False)]
-            )
-
-
-def _split(number: int, starts_at: datetime, ends_at: datetime) -> Iterator[Piece]:
-    first, last = -(-_since_beginning(starts_at) // HOUR), _since_beginning(ends_at) // HOUR
-    if first >= last:
-        yield Piece(number, starts_at, ends_at, whole=False)
+def _split(starts_at: datetime, ends_at: datetime, widths: Sequence[int]) -> Iterator[Stretch]:
+    """Yield the longest windows that fit, and what they leave at both ends in shorter ones, and at last in events."""
+    if starts_at >= ends_at:
         return
-    core_start, core_end = BEGINNING + first * HOUR, BEGINNING + last * HOUR
-    yield Piece(number, core_start, core_end, whole=True)
-    if starts_at < core_start:
-        yield Piece(number, starts_at, core_start, whole=False)
-    if core_end < ends_at:
-        yield Piece(number, core_end, ends_at, whole=False)
-
-
-def _since_beginning(time: datetime) -> timedelta:
-    return time - BEGINNING
+    if not widths:
+        yield Stretch(0, starts_at, ends_at)
+        return
+    width = timedelta(seconds=widths[0])
+    first, last = EPOCH + -((EPOCH - starts_at) // width) * width, EPOCH + (ends_at - EPOCH) // width * width
+    if first >= last:
+        yield from _split(starts_at, ends_at, widths[1:])
+        return
+    yield from _split(starts_at, first, widths[1:])
+    yield Stretch(widths[0], first, last)
+    yield from _split(last, ends_at, widths[1:])

@@ -1,6 +1,7 @@
 """The tables of metering: what may be counted, what was received, what it adds up to."""
 
-from metering.models.definitions import AggregationKind, EventType, Meter
+from metering.models.corrections import Void
+from metering.models.definitions import AggregationKind, EventType, Meter, Statistic
 from metering.models.evidence import (
     Batch,
     Environment,
@@ -12,11 +13,12 @@ from metering.models.evidence import (
     RefusalVerdict,
     StoredEvent,
 )
-from metering.models.windows import Fold, Window
+from metering.models.windows import Coverage, Fold, Series, Window
 
 __all__ = [
     "AggregationKind",
     "Batch",
+    "Coverage",
     "Environment",
     "Event",
     "EventKey",
@@ -27,6 +29,9 @@ __all__ = [
     "Refusal",
     "RefusalReason",
     "RefusalVerdict",
+    "Series",
+    "Statistic",
     "StoredEvent",
+    "Void",
     "Window",
 ]
