@@ -13,10 +13,11 @@ from metering.event import Reason, Verdict
 
 
 class Environment(models.TextChoices):
-    """Where the usage happened; test usage is never billed."""
+    """Where the usage happened; only production usage is ever billed."""
 
     PRODUCTION = "production"
     TEST = "test"
+    SHADOW = "shadow"  # what another feed bills: recorded to be compared with it (agents.feeds); no sender can name it
 
 
 class RefusalVerdict(models.TextChoices):
