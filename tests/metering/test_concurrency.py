@@ -156,10 +156,9 @@ def test_a_fold_that_crashes_leaves_nothing_and_the_next_counts_all(monkeypatch)
     send(turn())
     whole = fold._add
 
-    def crash(rule, batches):
-        whole(rule, batches)
-        if rule.key == "turns":
-            raise RuntimeError("power cut")
+    def crash(rules, batches):
+        whole(rules, batches)
+        raise RuntimeError("power cut")
 
     monkeypatch.setattr(fold, "_add", crash)
     with pytest.raises(RuntimeError, match="power cut"):
