@@ -45,6 +45,11 @@ def place(
     return placed[::-1]
 
 
+def is_moved(event: UsageEvent | Malformed) -> bool:
+    """Whether `place` gave the event another time than its device had."""
+    return isinstance(event, UsageEvent) and CLAIM in event.data
+
+
 def _since(event: Boot | None, signed: Boot | None) -> timedelta | None:
     """Return how long before the signing an event happened; None where no common clock tells."""
     if event is None or signed is None or event.id != signed.id or event.nanoseconds > signed.nanoseconds:

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db import transaction
 
-from agents import clocks, cloudevents, devices
+from agents import clocks, cloudevents, devices, feeds, ledger
 from agents.auth import Caller
 from agents.devices import Signature, SignedBatch
-from agents.errors import MalformedRequestError
+from agents.errors import DeviceChainError, MalformedRequestError, Suspicion
 from agents.models import Agent
+from agents.models.feeds import FeedSource
 from metering import ingest
 from metering.event import Malformed, UsageEvent, Verdict
 from metering.ingest import BatchEvidence, Recorded
@@ -50,7 +51,15 @@ def receive(
         return Received(recorded=recorded, device=None)
     signed = _verify(caller, signature, documents)
     placed = clocks.place(submissions=submissions, documents=documents, header=signed.header, received_at=received_at)
-    return _receive_signed(caller, placed, signed, hashlib.sha256(body).digest(), received_at)
+    try:
+        received, suspicions = _receive_signed(caller, placed, signed, hashlib.sha256(body).digest(), received_at)
+    except DeviceChainError as error:
+        if error.suspicion is not None:  # kept in a transaction of its own: that of the batch is rolled back
+            ledger.note(suspicions=[error.suspicion], now=received_at)
+        raise
+    if suspicions:
+        ledger.note(suspicions=suspicions, now=received_at)
+    return received
 
 
 def record(
@@ -74,7 +83,7 @@ def _receive_signed(
     signed: SignedBatch,
     digest: bytes,
     received_at: datetime,
-) -> Received:
+) -> tuple[Received, list[Suspicion]]:
     device = devices.lock_for(signed)
     header = signed.header
     evidence = BatchEvidence(
@@ -88,32 +97,37 @@ def _receive_signed(
         header=signed.header_bytes,
     )
     recorded = _record(caller, submissions, received_at, evidence)
-    # The chain's hash is only kept at its head; before it, an event that was never seen is another history.
-    for sequence, verdict in enumerate(recorded.verdicts, start=header.first):
-        if sequence <= device.last_sequence and verdict.verdict is Verdict.ACCEPTED:
-            devices.refuse_new_history(device=device, sequence=sequence)
-    reached = devices.advance(device=device, batch=signed, now=received_at)
-    return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached})
+    verdicts = recorded.verdicts
+    devices.check_history(device=device, batch=signed, verdicts=verdicts)
+    moved = [place for place, one in enumerate(submissions, start=header.first) if clocks.is_moved(one)]
+    suspicions = devices.suspect(device=device, batch=signed, verdicts=verdicts, moved=moved)
+    taken = (one for one, told in zip(submissions, verdicts, strict=True) if told.verdict is not Verdict.REJECTED)
+    newest = max((one.time for one in taken if isinstance(one, UsageEvent)), default=None)
+    reached = devices.advance(device=device, batch=signed, newest=newest, now=received_at)
+    return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached}), suspicions
 
 
 @transaction.atomic
 def _record(
     caller: Caller, submissions: Sequence[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
 ) -> Recorded:
-    recorded = ingest.record(
-        customer_id=caller.customer_id, submissions=submissions, received_at=received_at, evidence=evidence
+    fed = feeds.assign(
+        customer_id=caller.customer_id, submissions=submissions, source=FeedSource.EVENTS, now=received_at
     )
-    _make_known(caller, submissions, received_at)
+    recorded = ingest.record(
+        customer_id=caller.customer_id, submissions=fed, received_at=received_at, evidence=evidence
+    )
+    make_known(customer_id=caller.customer_id, submissions=submissions, now=received_at)
     return recorded
 
 
-def _make_known(caller: Caller, submissions: Sequence[UsageEvent | Malformed], now: datetime) -> None:
+def make_known(*, customer_id: int, submissions: Sequence[UsageEvent | Malformed], now: datetime) -> None:
     """Add the agents that were never seen before; the unique key decides, so two requests at once agree."""
     subjects = sorted({event.subject[:128] for event in submissions if isinstance(event, UsageEvent) and event.subject})
-    known = set(Agent.objects.filter(customer_id=caller.customer_id, key__in=subjects).values_list("key", flat=True))
+    known = set(Agent.objects.filter(customer_id=customer_id, key__in=subjects).values_list("key", flat=True))
     Agent.objects.bulk_create(
         [
-            Agent(customer_id=caller.customer_id, key=subject, name=subject, first_seen_at=now)
+            Agent(customer_id=customer_id, key=subject, name=subject, first_seen_at=now)
             for subject in subjects
             if subject not in known
         ],
