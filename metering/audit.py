@@ -8,6 +8,7 @@ from typing import Final
 from psycopg.sql import SQL, Composable, Literal
 
 from metering import coverage, meters, readings, windows
+from metering.judging import MAX_AHEAD
 from metering.models import Coverage
 from metering.rules import Rule
 
@@ -67,7 +68,8 @@ SELECT e.customer_id,
        count(*) FILTER (WHERE e.state = 'unmatched')
 FROM (SELECT e.customer_id,
              CASE WHEN b.fold_id IS NULL THEN 'pending' WHEN v.id IS NOT NULL THEN 'voided'
-                  WHEN e.environment <> 'production' THEN e.environment WHEN {counts} THEN 'counted' ELSE 'unmatched' END AS state
+                  WHEN e.environment <> 'production' THEN e.environment
+                  WHEN {counts} THEN 'counted' ELSE 'unmatched' END AS state
       FROM (SELECT {content}, e.received_at FROM {relation} e WHERE {which}) e
       JOIN metering_batch b ON b.id = e.batch_id
       LEFT JOIN metering_void v ON v.customer_id = e.customer_id AND v.batch_id = e.batch_id AND v.place = e.place
@@ -119,7 +121,7 @@ def _scope(customer_id: int | None, starts_at: datetime | None, ends_at: datetim
         conditions.append(SQL("e.customer_id = {}").format(Literal(customer_id)))
     if starts_at is not None:
         since = SQL("e.time >= {} AND e.received_at >= {}")
-        conditions.append(since.format(Literal(starts_at), Literal(starts_at - readings.MAX_AHEAD)))
+        conditions.append(since.format(Literal(starts_at), Literal(starts_at - MAX_AHEAD)))
     if ends_at is not None:
         conditions.append(SQL("e.time < {}").format(Literal(ends_at)))
     return readings.every(conditions)

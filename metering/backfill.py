@@ -61,7 +61,7 @@ def restart(*, meter: str) -> None:
 
 @transaction.atomic
 def step(*, meter: str, limit: int = EVENTS_PER_STEP) -> bool:
-    """Add the oldest missing folds, about `limit` events of them, to the windows of a meter; False once none is missing.
+    """Add the oldest missing folds, about `limit` events of them, to a meter's windows; False once none is missing.
 
     Each step is a transaction of its own, so that folds go on in between and an interrupted back-fill goes on where it
     was. Raises UnknownMeterError.
@@ -103,7 +103,7 @@ def _last_of_step(row: Coverage, limit: int) -> int:
 
 
 def _add(rule: Rule, after: int, last: int) -> None:
-    """Add what counts of the folds in (after, last]. An archived meter stands still at its last fold, voids included."""
+    """Add what counts of the folds in (after, last]; for an archived meter, as of its last fold, voids included."""
     last = last if rule.last_fold is None else min(last, rule.last_fold)
     folds = SQL("b.fold_id > {} AND b.fold_id <= {}").format(Literal(after), Literal(last))
     found = readings.fetch(

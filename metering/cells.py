@@ -56,8 +56,8 @@ FROM (SELECT r.customer_id, r.environment, r.names, r.starts_at, {member} AS mem
 # `rises`: there are longer windows than the base. `splits`: there are dimensions; without any, the total is all.
 _CELLS: Final = SQL("""
 SELECT c.*, encode(substring(sha256(convert_to(
-           jsonb_build_array(c.meter_id, c.environment, c.is_total, c.dimensions, c.member)::text, 'UTF8')) FOR 16), 'hex'
-       )::uuid AS series_id
+           jsonb_build_array(c.meter_id, c.environment, c.is_total, c.dimensions, c.member)::text, 'UTF8'
+       )) FOR 16), 'hex')::uuid AS series_id
 FROM (
     SELECT b.customer_id, b.meter_id, b.environment, grouping(b.dimensions) = 1 AS is_total,
            CASE WHEN grouping(b.dimensions) = 0 THEN b.dimensions ELSE '{{}}'::jsonb END AS dimensions, b.member,

@@ -1,8 +1,8 @@
 """Takes accepted events back: they stay as evidence, and count no more from the next fold on.
 
 The keys of a voided event stay taken for ever, that of its unit (task, turn, decision, slice) included: whoever sends
-the unit again, under whichever id, gets a duplicate or a conflict, so that nothing which was taken back on purpose comes
-in again by a retry. What was recorded wrongly is recorded anew as another unit.
+the unit again, under whichever id, gets a duplicate or a conflict, so that nothing which was taken back on purpose
+comes in again by a retry. What was recorded wrongly is recorded anew as another unit.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,6 @@ run without parameters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from django.db import connection
@@ -15,10 +14,6 @@ from metering.quantities import PATTERN
 from metering.rules import DIMENSION_BYTES, Filter, Rule
 
 EVENTS: Final = SQL("metering_event")
-# No event is accepted that lies further ahead of its receipt (`ingest.MAX_AHEAD`): what happened after an instant was
-# received after it, less this. It spares the partitions of earlier months.
-MAX_AHEAD: Final = timedelta(minutes=5)
-
 TRUE: Final = SQL("true")
 # Events are stored as json, whose every field access parses the whole text; jsonb is parsed once.
 _CONTENT: Final = SQL("""

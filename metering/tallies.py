@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Composable, Literal
 from metering import readings
 from metering.aggregation import Period, rank_of
 from metering.errors import InvalidQueryError
+from metering.judging import MAX_AHEAD
 from metering.rules import Rule
 from metering.slices import BEGINNING, Slice, Stretch
 
@@ -240,8 +241,8 @@ def _bounds(question: Question) -> Composable:
 
 
 def _received(starts_at: datetime) -> datetime:
-    """Return the earliest receipt of what happened from `starts_at` on."""
-    return max(starts_at, BEGINNING + readings.MAX_AHEAD) - readings.MAX_AHEAD
+    """Return the earliest receipt of what happened from `starts_at` on; it spares the partitions of earlier months."""
+    return max(starts_at, BEGINNING + MAX_AHEAD) - MAX_AHEAD
 
 
 def _times(times: list[datetime]) -> Literal:

@@ -8,6 +8,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from metering import readings
 from metering.cells import cells
+from metering.judging import MAX_AHEAD
 from metering.rules import DAY, HOUR, QUARTER, Rule
 
 _EVENTS: Final = SQL("SELECT {content} FROM {relation} e JOIN metering_batch b ON b.id = e.batch_id WHERE {which}")
@@ -47,7 +48,8 @@ FROM cells c WHERE {key} AND w.count <> c.count
 
 _TOUCHED: Final = SQL("{cells} SELECT DISTINCT customer_id, environment, starts_at FROM cells")
 _TIMES: Final = SQL("""
-unnest({customers}::bigint[], {environments}::text[], {starts}::timestamptz[]) AS t (customer_id, environment, starts_at)""")
+unnest({customers}::bigint[], {environments}::text[], {starts}::timestamptz[])
+    AS t (customer_id, environment, starts_at)""")
 _FORGET: Final = SQL("""
 DELETE FROM metering_window w USING {times}
 WHERE w.customer_id = t.customer_id AND w.meter_id = {meter} AND w.environment = t.environment
@@ -125,7 +127,7 @@ def _make_anew(rule: Rule, times: Composable, remaining: Composable) -> None:
         content=readings.content([rule]),
         relation=readings.EVENTS,
         quarter=quarter,
-        ahead=Literal(readings.MAX_AHEAD),
+        ahead=Literal(MAX_AHEAD),
         which=remaining,
     )
     readings.run(_ADD.format(cells=cells(rules=[rule], events=found, rises=False)))

@@ -33,7 +33,7 @@ def test_the_check_says_that_all_is_well():
 def test_the_check_fails_naming_what_differs():
     send(turn())
     fold_now()
-    Window.objects.update(total=5)
+    Window.objects.filter(width=3600).update(total=5)
     out = io.StringIO()
     with pytest.raises(CommandError, match="1 windows differ"):
         call_command("check_usage", stdout=out)
