@@ -27,6 +27,8 @@ class MeterInfo:
     is_summable: bool
     dimensions: tuple[str, ...]
     is_archived: bool = False
+    value_field: str = ""
+    created_at: datetime | None = None
 
 
 def rule_of(meter: Meter) -> Rule:
@@ -45,6 +47,7 @@ def rule_of(meter: Meter) -> Rule:
         dimensions=tuple(meter.dimensions),
         filters=tuple(_filter_of(one) for one in meter.filters),
         last_fold=meter.last_fold,
+        created_at=meter.created_at,
     )
 
 
@@ -82,6 +85,8 @@ def info_of(*, rule: Rule) -> MeterInfo:
         is_summable=rule.aggregation.is_summable,
         dimensions=rule.dimensions,
         is_archived=rule.is_archived,
+        value_field=rule.value_field,
+        created_at=rule.created_at,
     )
 
 

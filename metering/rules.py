@@ -1,7 +1,8 @@
 """What a meter makes of an event, without a database: which events it counts and what they must carry."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -59,6 +60,7 @@ class Rule:
     statistic: str = "max"  # of a peak: max or p95
     id: int = 0  # of the stored meter; 0 before it is stored
     last_fold: int | None = None  # of an archived meter: events of later folds do not count
+    created_at: datetime | None = field(default=None, compare=False)  # of the stored meter
 
     @property
     def base_width(self) -> int:

@@ -3,9 +3,9 @@
 One statement sees one state of the database, so windows and events are always those of the same fold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -245,5 +245,6 @@ def _received(starts_at: datetime) -> datetime:
     return max(starts_at, BEGINNING + MAX_AHEAD) - MAX_AHEAD
 
 
-def _times(times: list[datetime]) -> Literal:
-    return Literal(times)
+def _times(times: Iterable[datetime]) -> Literal:
+    """Return an array of times; as one text, because there may be thousands."""
+    return Literal("{" + ",".join(at.astimezone(UTC).isoformat() for at in times) + "}")
