@@ -180,10 +180,10 @@ def _known_hashes(device: Device, header: BatchHeader) -> dict[int, bytes]:
     """
     if header.last >= device.last_sequence:
         return {device.last_sequence: bytes(device.head)}
-    known = {0: genesis(device=device.key, epoch=device.epoch)} | ledger.hashes(
-        device=device, first=header.first - 1, last=header.last
-    )
-    return {place: value for place, value in known.items() if header.first - 1 <= place <= header.last}
+    known = dict(ledger.hashes(device=device, first=header.first - 1, last=header.last))
+    if header.first == 1:
+        known[0] = genesis(device=device.key, epoch=device.epoch)
+    return known
 
 
 def _hash_at(batch: SignedBatch, sequence: int) -> bytes:

@@ -1,6 +1,5 @@
 """What was received from a device, by the runs of its chain: the evidence that its ledger is read from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +28,7 @@ def of_device(
     met = Q(customer_id=customer_id, device_id=device_id, epoch=epoch, last_sequence__gte=first)
     if last is not None:
         met &= Q(first_sequence__lte=last)
-    rows: Sequence[Batch] = Batch.objects.filter(met).order_by("-first_sequence", "-id")[:limit]
+    rows = Batch.objects.filter(met).order_by("-first_sequence", "-id")[:limit]
     return tuple(
         Receipt(
             batch_id=row.pk,

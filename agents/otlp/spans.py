@@ -1,7 +1,7 @@
 """Reads the spans of an export down to what may be kept, and says of each that it cannot take what is wrong."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -126,7 +126,7 @@ def _facts(convention: Convention, values: Facts) -> dict[str, str | int]:
     return facts
 
 
-def _texts(attributes: "Iterator[KeyValue] | list[KeyValue]") -> dict[str, str | int]:
+def _texts(attributes: Iterable[KeyValue]) -> dict[str, str | int]:
     """Return the attributes that are a text or a whole number; nothing else can be a name or a count."""
     found = {}
     for one in attributes:

@@ -230,7 +230,7 @@ def _finish(trace: Trace, rows: Iterable[Row], derived: Derived, now: datetime) 
 
 def _write(trace: Trace, derived: Derived, now: datetime) -> list[EventVerdict]:
     """Hand a trace's events to metering, each of which counts once however often this is done."""
-    composed = events.compose(units=derived.units, environment=_ENVIRONMENTS[trace.environment])
+    composed = events.compose(units=derived.units, environment=_ENVIRONMENTS[Environment(trace.environment)])
     verdicts: list[EventVerdict] = []
     for first in range(0, len(composed), _PER_BATCH):
         verdicts += _record(trace, composed[first : first + _PER_BATCH], now)

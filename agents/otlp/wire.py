@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from django.http import HttpRequest, HttpResponse
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from google.rpc.code_pb2 import Code
@@ -42,6 +43,14 @@ def form_of(content_type: str) -> Form:
         ) from None
 
 
+def _form_or_json(content_type: str) -> Form:
+    """Return the encoding that a Content-Type names, JSON where it names none that is understood."""
+    try:
+        return form_of(content_type)
+    except UnsupportedContentTypeError:
+        return Form.JSON
+
+
 def decode(*, body: bytes, form: Form) -> ExportTraceServiceRequest:
     """Return the export. Unknown fields are ignored. Raises MalformedRequestError."""
     try:
@@ -63,6 +72,18 @@ def answer(*, rejected: int, reason: str, form: Form) -> bytes:
 def status(*, http_status: int, reason: str, form: Form) -> bytes:
     """Return the body of any other answer: a google.rpc.Status."""
     return _write(Status(code=_CODES.get(http_status, Code.UNKNOWN), message=reason[:_MOST_WORDS]), form)
+
+
+def word_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Return an error as OTLP clients know it: a google.rpc.Status in the form of the request, JSON where it had none.
+
+    `answer` is the problem document that says the same; its status and headers are kept.
+    """
+    form = _form_or_json(request.headers.get("Content-Type", ""))
+    said = json.loads(answer.content)
+    answer.content = status(http_status=answer.status_code, reason=f"{said['title']}: {said['detail']}", form=form)
+    answer.headers["Content-Type"] = form
+    return answer
 
 
 # As google.rpc.code maps them to HTTP.
