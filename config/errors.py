@@ -5,13 +5,16 @@ from typing import Any
 
 import structlog
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import page_not_found
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+import agents.compat.errors
 import agents.errors
 import metering.errors
 import runtime.wire
+from agents.otlp import wire as otlp
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +27,15 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     agents.errors.MalformedRequestError: (400, "The request cannot be read"),
     agents.errors.SequenceGapError: (409, "Events are missing before this batch"),
     agents.errors.ForkedChainError: (409, "The device's chain does not continue what was received"),
+    agents.errors.QuarantinedDeviceError: (409, "The device is in quarantine"),
+    agents.errors.UnknownReviewError: (409, "Nothing here waits for a person"),
+    agents.errors.FeedError: (400, "The feeds cannot be declared or compared so"),
     agents.errors.RejectedEventError: (422, "The event was rejected"),
     agents.errors.ConflictingEventError: (409, "The event conflicts with one already counted"),
+    agents.compat.errors.RefusedEventsError: (400, "Events were refused"),
+    agents.compat.errors.ContradictedEventsError: (409, "Events conflict with those already counted"),
+    agents.compat.errors.InvalidEventsError: (422, "Events were refused"),
+    agents.compat.errors.EventNotFoundError: (404, "There is no such event"),
     runtime.wire.BadSignatureError: (403, "The signature does not fit the batch"),
     runtime.wire.ChainMismatchError: (422, "The events do not fit the signed chain"),
     runtime.wire.WireError: (400, "The batch header cannot be read"),
@@ -42,6 +52,10 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     drf.ValidationError: (400, "The request is not valid"),
 }
 RETRY_SECONDS = 5
+API_PREFIXES = ("/v1/", "/api/v1/")
+# Doors whose clients know another form of error than problem+json; an answer's headers are kept. Where one address has
+# clients of two kinds, the request itself carries its `word_problem`.
+WORDINGS: dict[str, Callable[[HttpRequest, HttpResponse], HttpResponse]] = {"/v1/traces": otlp.word_problem}
 
 
 def problem(error: Exception) -> HttpResponse:
@@ -57,6 +71,8 @@ def problem(error: Exception) -> HttpResponse:
     body["detail"] = "The service could not do this now; nothing was lost." if ours else _detail(error)
     body |= getattr(error, "members", {})
     answer = JsonResponse(body, status=status, content_type="application/problem+json")
+    for name, value in getattr(error, "headers", {}).items():
+        answer[name] = value
     if ours:
         answer["Retry-After"] = str(RETRY_SECONDS)
     if status == 401:  # noqa: PLR2004
@@ -74,6 +90,13 @@ def answer_problem(error: Exception, context: dict[str, Any]) -> Response | Http
     return problem(error)
 
 
+def answer_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that is not there: the API's senders get a problem, people a page."""
+    if not request.path.startswith(API_PREFIXES):
+        return page_not_found(request, exception)
+    return problem(drf.NotFound("There is nothing at this address."))
+
+
 class ProblemMiddleware:
     """Answers an exception of a plain API view as a problem; pages for people keep Django's own error pages."""
 
@@ -85,10 +108,12 @@ class ProblemMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Turn an exception under /v1/ into a problem."""
-        if not request.path.startswith("/v1/"):
+        """Turn an exception of the API into a problem."""
+        if not request.path.startswith(API_PREFIXES):
             return None
-        return problem(error)
+        answer = problem(error)
+        word = getattr(request, "word_problem", None) or WORDINGS.get(request.path)
+        return answer if word is None else word(request, answer)
 
 
-__all__ = ["STATUS", "ProblemMiddleware", "answer_problem", "problem"]
+__all__ = ["STATUS", "ProblemMiddleware", "answer_missing", "answer_problem", "problem"]

@@ -1,4 +1,4 @@
-"""Addresses: the API under /v1/, Stripe's webhooks, the portal, the admin."""
+"""Addresses: the API under /v1/, compatible doors under /api/v1/, Stripe's webhooks, the portal, the admin."""
 
 from django.contrib import admin
 from django.db import connection
@@ -14,9 +14,12 @@ def healthz(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+handler404 = "config.errors.answer_missing"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="portal:overview")),
     path("healthz", healthz),
+    path("api/v1/", include("agents.compat.urls")),
     path("v1/", include("agents.api.urls")),
     path("v1/", include("metering.api.urls")),
     path("v1/", include("billing.api.urls")),

@@ -104,7 +104,9 @@ def _post(
 def _stamp(batch: Batch) -> Batch:
     """Return the batch as of now: each attempt says its own moment, or waiting would look like a later event."""
     boot = read_boot()
-    return replace(batch, header=replace(batch.header, **boot.to_attributes())) if boot else batch
+    if boot is None:
+        return batch
+    return replace(batch, header=replace(batch.header, bootid=boot.id, boottime=str(boot.nanoseconds)))
 
 
 def _resume_at(gap: Gap, batch: Batch, spool: Spool, *, is_second: bool) -> int:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from agents import auth, cloudevents, intake
 from agents.api.bodies import read_body
+from agents.api.methods import allow
 from agents.devices import Signature
 from agents.errors import ConflictingEventError, MalformedRequestError, RejectedEventError
 from agents.intake import Received
@@ -17,7 +17,7 @@ from runtime.wire import BATCH_HEADER, SIGNATURE_HEADER, format_time
 
 
 @csrf_exempt
-@require_POST
+@allow("POST")
 def receive_events(request: HttpRequest) -> HttpResponse:
     """Take in one event (structured or binary) or a batch. The answer's order is the request's order."""
     now = datetime.now(UTC)

@@ -76,16 +76,17 @@ def _content(event: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def _is_plain(value: Mapping[str, Any] | list[Any], depth: int) -> bool:
+def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401 an object or an array
     """Say whether a value holds nothing that needs a closer look; nearly all do not."""
-    for one in value.values() if type(value) is dict else value:  # type: ignore[union-attr] # told apart by exact type, for speed
-        kind = type(one)
+    one: Any
+    for one in value.values() if type(value) is dict else value:
+        kind: Any = type(one)
         if kind is str or kind is bool or one is None:
             continue
         if kind is int:
-            if not -_LARGEST <= one <= _LARGEST:  # type: ignore[operator] # an int, by the line above
+            if not -_LARGEST <= one <= _LARGEST:
                 return False
-        elif kind not in _NESTED or depth == _DEEPEST or not _is_plain(one, depth + 1):  # type: ignore[arg-type] # a dict or a list, by the same line
+        elif kind not in _NESTED or depth == _DEEPEST or not _is_plain(one, depth + 1):
             return False
     return True
 

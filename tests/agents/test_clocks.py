@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agents import clocks, cloudevents
-from metering.event import Malformed
+from metering.event import Malformed, UsageEvent
 from runtime.wire import BatchHeader, format_time
 
 RECEIVED = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -61,6 +61,7 @@ def test_a_correction_changes_nothing_by_which_a_repetition_is_recognised():
     wrong = event("1970-01-01T00:00:07Z", 3600)
     parsed = cloudevents.parse(document=wrong, index=0, environment="live", received_at=RECEIVED)
     placed = place(wrong)[0]
+    assert isinstance(parsed, UsageEvent)
     assert (placed.id, placed.source, placed.body) == (parsed.id, parsed.source, parsed.body)
 
 

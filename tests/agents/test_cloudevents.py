@@ -85,6 +85,7 @@ def test_a_number_with_a_fraction_keeps_every_digit():
     body = b'{"specversion":"1.0","id":"e","source":"/s","type":"t","data":{"a":0.10000000000000000000001,"b":12e2}}'
     document = cloudevents.decode(body=body, content_type=cloudevents.SINGLE)[0]
     event = cloudevents.parse(document=document, index=0, environment="live", received_at=NOW)
+    assert isinstance(event, UsageEvent)
     assert event.data == {"a": "0.10000000000000000000001", "b": "1200"}
     assert event.time == NOW
 
