@@ -93,7 +93,7 @@ def row_of(*, filter: Filter) -> dict[str, Any]:  # noqa: A002 - as the design c
     return {"field": filter.field, "operator": operator, "values": list(filter.values)}
 
 
-def _taken(faults: Faults, name: str, raw: object, read: Callable[[Any], T]) -> T | None:
+def _taken(faults: Faults, name: str, raw: object, read: Callable[[Any], T | None]) -> T | None:
     """Return what a field says, or note why it cannot be used."""
     try:
         return read(raw)

@@ -15,6 +15,7 @@ SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
 WHERE inhparent = 'metering_storedevent'::regclass ORDER BY relname
 """
 
+
 @dataclass(frozen=True, slots=True)
 class Month:
     """A month of receipt, in UTC."""

@@ -109,6 +109,20 @@ def stretches(*, slices: Sequence[Slice], widths: Sequence[int], with_history: b
     return [Stretch(width, EPOCH + first * MICROSECOND, EPOCH + last * MICROSECOND) for width, first, last in found]
 
 
+def equal_length(*, slices: Sequence[Slice]) -> timedelta | None:
+    """Return the whole seconds that all slices last, but that the outer two may be shorter; null where they differ.
+
+    There must be three of them, so that the length is certain.
+    """
+    bounds = [one.starts_at.astimezone(UTC) for one in slices]
+    lengths = {last - first for first, last in pairwise(bounds[1:])}
+    if len(lengths) != 1:
+        return None
+    (length,) = lengths
+    outer = bounds[1] - bounds[0], slices[-1].ends_at.astimezone(UTC) - bounds[-1]
+    return length if max(outer) <= length and not length.microseconds else None
+
+
 def _extend(found: list[list[int]], more: Iterable[tuple[int, int, int]]) -> None:
     """Add stretches (width, from, to), making one of two that adjoin and are read in the same way."""
     for width, first, last in more:

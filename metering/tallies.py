@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg.sql import SQL, Composable, Literal
 
-from metering import readings
+from metering import readings, slices
 from metering.aggregation import Period, rank_of
 from metering.errors import InvalidQueryError
 from metering.judging import MAX_AHEAD
@@ -105,6 +105,7 @@ FROM (SELECT p.n, p.grp, p.bucket, sum(p.value) AS value FROM p GROUP BY 1, 2, 3
 
 # Which slice a window or event lies in: the slices adjoin, so one search in their bounds tells; 0 is before them.
 _NUMBER: Final = SQL("width_bucket({time}, {bounds}) - 1")
+_NUMBER_OF_EQUALS: Final = SQL("floor(extract(epoch FROM {time} - {first}) / {seconds})::int")
 _UNTIL: Final = SQL("extract(epoch FROM ({bounds})[width_bucket({time}, {bounds}) + 1] - {time})")
 
 _FROM_WINDOWS: Final = SQL("""
@@ -118,6 +119,7 @@ CROSS JOIN LATERAL (
 {series}
 WHERE {filters}""")
 _SERIES: Final = SQL("JOIN metering_series s ON s.customer_id = w.customer_id AND s.id = w.series_id")
+_EVENT_WEIGHT: Final = SQL("e.value * {until}")
 _WINDOW_WEIGHT: Final = SQL("w.weighted + w.total * ({until} - w.width)")
 
 _FROM_EVENTS: Final = SQL("""
@@ -174,10 +176,10 @@ def _from_windows(question: Question, stretches: Sequence[Stretch]) -> Composabl
     measure, time = _MEASURES[question.rule.aggregation.key], SQL("w.starts_at")
     column = {name: SQL("(s.dimensions ->> {})").format(Literal(name)) for name in question.rule.dimensions}
     return _FROM_WINDOWS.format(
-        number=_NUMBER.format(time=time, bounds=_bounds(question)),
+        number=_number(question, time),
         group=_group(question, column),
         value=measure.window,
-        weighted=_weight(question, _WINDOW_WEIGHT.format(until=_until(question, time))),
+        weighted=_weighted(question, _WINDOW_WEIGHT, time),
         bucket=time if question.rule.aggregation.key == "peak" else SQL("NULL::timestamptz"),
         widths=Literal([one.width for one in stretches]),
         starts=_times([one.starts_at for one in stretches]),
@@ -195,10 +197,10 @@ def _from_events(question: Question, stretches: Sequence[Stretch]) -> Composable
     rule, time = question.rule, SQL("e.time")
     column = {name: readings.dimension(readings.field(name)) for name in rule.dimensions}
     return _FROM_EVENTS.format(
-        number=_NUMBER.format(time=time, bounds=_bounds(question)),
+        number=_number(question, time),
         group=_group(question, column),
         value=_MEASURES[rule.aggregation.key].event,
-        weighted=_weight(question, SQL("e.value * {}").format(_until(question, time))),
+        weighted=_weighted(question, _EVENT_WEIGHT, time),
         bucket=_bucket(rule),
         reading=readings.value(rule),
         place=readings.place_in_time(rule) if rule.aggregation.key == "latest" else SQL("NULL::text[]"),
@@ -216,12 +218,19 @@ def _from_events(question: Question, stretches: Sequence[Stretch]) -> Composable
     )
 
 
-def _weight(question: Question, weighted: Composable) -> Composable:
-    return weighted if question.rule.aggregation.key == "level" else SQL("NULL::numeric")
+def _number(question: Question, time: Composable) -> Composable:
+    """Return the number of the slice that holds `time`; of many equal slices it is computed, not searched for."""
+    length = None if question.rule.aggregation.key == "level" else slices.equal_length(slices=question.slices)
+    if length is None:
+        return _NUMBER.format(time=time, bounds=_bounds(question))
+    first = question.slices[1].starts_at.astimezone(UTC) - length
+    return _NUMBER_OF_EQUALS.format(time=time, first=Literal(first), seconds=Literal(int(length.total_seconds())))
 
 
-def _until(question: Question, time: Composable) -> Composable:
-    return _UNTIL.format(bounds=_bounds(question), time=time)
+def _weighted(question: Question, weight: SQL, time: Composable) -> Composable:
+    if question.rule.aggregation.key != "level":
+        return SQL("NULL::numeric")
+    return weight.format(until=_UNTIL.format(bounds=_bounds(question), time=time))
 
 
 def _bucket(rule: Rule) -> Composable:

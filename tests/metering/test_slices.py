@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from metering.aggregation import EPOCH
 from metering.errors import InvalidQueryError
-from metering.slices import BEGINNING, Span, cut, period, stretches
+from metering.slices import BEGINNING, Span, cut, equal_length, period, stretches
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = [
@@ -130,3 +130,10 @@ def test_a_local_month_is_read_from_windows_alone(zone):
 
 def test_minutes_are_slices_too():
     assert len(sliced("2026-10-25T00:30:30+02:00", "2026-10-25T01:00:00+02:00", Span.MINUTE)) == 30
+
+
+def test_slices_of_one_length_are_known_as_such():
+    hours_of_day = sliced("2026-11-20T00:30+01:00", "2026-11-20T09:10+01:00", Span.HOUR)
+    assert equal_length(slices=hours_of_day) == timedelta(hours=1)
+    assert equal_length(slices=sliced("2026-10-24T00:00+02:00", "2026-10-29T00:00+01:00", Span.DAY)) is None
+    assert equal_length(slices=sliced("2026-11-20T00:00+01:00", "2026-11-20T02:00+01:00", Span.HOUR)) is None
