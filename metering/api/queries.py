@@ -31,9 +31,7 @@ def parse(*, parameters: QueryDict) -> UsageQuery:
     """Return the question. `group_by` and each `filter[...]` may be repeated. Raises InvalidQueryError."""
     for name in parameters:
         _require_usable(name, parameters.getlist(name))
-    starts_at, ends_at = _time(parameters, "from"), _time(parameters, "to")
-    if starts_at >= ends_at:
-        raise InvalidQueryError("to", "The period must end after it starts.")
+    starts_at, ends_at = _period(parameters)
     return UsageQuery(
         starts_at=starts_at,
         ends_at=ends_at,
@@ -44,6 +42,22 @@ def parse(*, parameters: QueryDict) -> UsageQuery:
         environment=parameters.get("environment", "production"),
         as_of=_fold(parameters.get("as_of")),
     )
+
+
+def parse_period(*, parameters: QueryDict) -> tuple[datetime, datetime]:
+    """Return the bounds of a question that has no other parameters. Raises InvalidQueryError."""
+    for name in parameters:
+        if name not in {"from", "to"}:
+            raise InvalidQueryError(name, "There is no such parameter.")
+        _require_usable(name, parameters.getlist(name))
+    return _period(parameters)
+
+
+def _period(parameters: QueryDict) -> tuple[datetime, datetime]:
+    starts_at, ends_at = _time(parameters, "from"), _time(parameters, "to")
+    if starts_at >= ends_at:
+        raise InvalidQueryError("to", "The period must end after it starts.")
+    return starts_at, ends_at
 
 
 def _require_usable(name: str, values: list[str]) -> None:
