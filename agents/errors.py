@@ -14,7 +14,9 @@ AgentsError
 ├── RequestError                  an HTTP request cannot be taken in
 │   ├── UnsupportedContentTypeError
 │   ├── RequestTooLargeError
-│   └── MalformedRequestError
+│   ├── MalformedRequestError
+│   ├── KeyInUseError             the first request with an Idempotency-Key is under way
+│   └── KeyReusedError            an Idempotency-Key came before, with another body
 └── SingleEventError              the one event of a request was not accepted
     ├── RejectedEventError
     └── ConflictingEventError
@@ -112,6 +114,14 @@ class RequestTooLargeError(RequestError):
 
 class MalformedRequestError(RequestError):
     """The body or a header cannot be read."""
+
+
+class KeyInUseError(RequestError):
+    """The first request with this Idempotency-Key is still under way."""
+
+
+class KeyReusedError(RequestError):
+    """This Idempotency-Key came before, with another body."""
 
 
 class SingleEventError(AgentsError):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
+from agents import idempotency
 from agents.otlp import traces
 
 
@@ -21,6 +22,12 @@ def complete_traces(now: str | None = None) -> int:
 def forget_traces() -> int:
     """Delete traces that became usage long ago; what they amounted to stays."""
     return traces.forget(now=datetime.now(UTC))
+
+
+@shared_task(name="agents.tasks.forget_answers")
+def forget_answers() -> int:
+    """Delete answers to requests with an Idempotency-Key that have been kept long enough."""
+    return idempotency.forget(now=datetime.now(UTC))
 
 
 def _instant(text: str) -> datetime:

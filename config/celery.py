@@ -12,8 +12,10 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["billing.stripe"])
 app.conf.beat_schedule = {
     "fold": {"task": "metering.tasks.fold", "schedule": 2.0},
+    "fill-meters": {"task": "metering.tasks.fill_meters", "schedule": 5.0},
     "complete-traces": {"task": "agents.tasks.complete_traces", "schedule": 10.0},
     "forget-traces": {"task": "agents.tasks.forget_traces", "schedule": 3600.0},
+    "forget-answers": {"task": "agents.tasks.forget_answers", "schedule": 3600.0},
     "close-periods": {"task": "billing.tasks.close_periods", "schedule": 60.0},
     "deliver-outbox": {"task": "billing.stripe.tasks.deliver_outbox", "schedule": 2.0},
     "apply-webhooks": {"task": "billing.stripe.tasks.apply_webhooks", "schedule": 2.0},

@@ -25,6 +25,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     agents.errors.UnsupportedContentTypeError: (415, "The content type is not understood"),
     agents.errors.RequestTooLargeError: (413, "The request is too large"),
     agents.errors.MalformedRequestError: (400, "The request cannot be read"),
+    agents.errors.KeyInUseError: (409, "The first request is still being done"),
+    agents.errors.KeyReusedError: (422, "The key was used for another request"),
     agents.errors.SequenceGapError: (409, "Events are missing before this batch"),
     agents.errors.ForkedChainError: (409, "The device's chain does not continue what was received"),
     agents.errors.QuarantinedDeviceError: (409, "The device is in quarantine"),

@@ -4,9 +4,8 @@ import json
 
 import pytest
 import requests
-from cloudevents.conversion import to_json
+from cloudevents.conversion import to_binary, to_json, to_structured
 from cloudevents.http import CloudEvent
-from cloudevents.http.http_methods import to_binary, to_structured
 
 from metering.models import Event as Stored
 
