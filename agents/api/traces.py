@@ -33,4 +33,4 @@ def receive_traces(request: HttpRequest) -> HttpResponse:
     stored = traces.store(caller=caller, spans=export.spans, now=now)
     faults = [*export.faults, *stored.faults]
     reason = " ".join(dict.fromkeys(faults[:_MOST_FAULTS]))
-    return HttpResponse(wire.answer(rejected=len(faults), reason=reason, form=form), content_type=form)
+    return HttpResponse(wire.answer(rejected=len(faults), reason=reason, form=form), content_type=form.value)

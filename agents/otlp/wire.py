@@ -82,7 +82,7 @@ def word_problem(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     form = _form_or_json(request.headers.get("Content-Type", ""))
     said = json.loads(answer.content)
     answer.content = status(http_status=answer.status_code, reason=f"{said['title']}: {said['detail']}", form=form)
-    answer.headers["Content-Type"] = form
+    answer.headers["Content-Type"] = form.value
     return answer
 
 
