@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from struct import Struct
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import psycopg
 from psycopg.abc import AdaptContext
@@ -66,6 +66,9 @@ class _Documents(Array):
     oid, element = 199, 114
 
 
+_KINDS: Final = Array.__subclasses__()
+
+
 class _ArrayDumper(Dumper):
     format = Format.BINARY
 
@@ -78,8 +81,13 @@ class _ArrayDumper(Dumper):
         return obj
 
 
-for kind in Array.__subclasses__():
-    psycopg.adapters.register_dumper(kind, _ArrayDumper)
+def run(connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Array]) -> list[tuple[Any, ...]]:
+    """Run a statement with its parameters ($1, $2, ...) beside it, and return its rows."""
+    with psycopg.RawCursor(connection) as cursor:
+        for kind in _KINDS:
+            cursor.adapters.register_dumper(kind, _ArrayDumper)
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
 
 
 def uuids(values: Sequence[bytes | None]) -> Array:

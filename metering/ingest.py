@@ -7,10 +7,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
 
 from metering import claims, origins, partitions, refusals, rulebook, storing
-from metering.claims import Claimed
+from metering.claims import Claim, Claimed, Holdings
 from metering.event import EventVerdict, Malformed, Problem, Reason, UsageEvent, Verdict
 from metering.judging import MAX_AHEAD, Candidate, Judge
 from metering.refusals import Refused
@@ -69,12 +70,12 @@ class _RulesChangedError(Exception):
     """The events were judged by rules that have changed since; all must be judged again."""
 
 
-class _HalfTakenError(Exception):
-    """An event got only one of its two keys; keys cannot be given back, so all must be tried again without it."""
+class _OthersFirstError(Exception):
+    """Events were held back for the sake of others that then got no key; all must be tried again without those."""
 
-    def __init__(self, missed: frozenset[bytes]) -> None:
+    def __init__(self, holdings: Holdings) -> None:
         super().__init__()
-        self.missed = missed
+        self.holdings = holdings
 
 
 def record(
@@ -101,32 +102,31 @@ def record_all(*, requests: Sequence[Request]) -> tuple[Recorded, ...]:
     """
     if any(len(one.submissions) > MAX_SUBMISSIONS for one in requests):
         raise ValueError(f"submissions: at most {MAX_SUBMISSIONS} at once")
-    book = rulebook.current()
-    held: dict[bytes, bytes | None] = {}
-    while True:  # each round knows newer rules or more keys that others hold, which ends it
+    book, held = rulebook.current(), Holdings()
+    while True:  # each round knows newer rules or more keys that others hold, or they are done
         try:
             with transaction.atomic():
                 return _record_all(requests, book, held)
         except _RulesChangedError:
             book = rulebook.reread()
-        except _HalfTakenError as error:
-            held |= _holders(requests, error.missed)
+        except _OthersFirstError as error:
+            held = error.holdings
+        except OperationalError as error:
+            # Requests that re-use each other's ids for other content may wait in a circle: one of them begins anew.
+            if not isinstance(error.__cause__, DeadlockDetected) or connection.in_atomic_block:
+                raise
 
 
-def _record_all(
-    requests: Sequence[Request], book: Rulebook, held: Mapping[bytes, bytes | None]
-) -> tuple[Recorded, ...]:
+def _record_all(requests: Sequence[Request], book: Rulebook, held: Holdings) -> tuple[Recorded, ...]:
     candidates, refused = _judge(requests, book)
-    if not candidates and not rulebook.is_current(book):
-        raise _RulesChangedError
-    claimed, batch_ids = _store(requests, candidates, book, held)
+    claimed = _store(requests, candidates, book, held)
     refused |= _conflicts(candidates, claimed)
     _keep(requests, refused)
     accepted = {(candidates[met].number, candidates[met].place) for met in claimed.met}
     brought = {number for number, _ in accepted}
     return tuple(
         Recorded(
-            batch_id=batch_ids[number] if number in brought else None,
+            batch_id=claimed.batch_ids[number] if number in brought else None,
             received_at=request.received_at,
             verdicts=tuple(_verdicts(number, request.submissions, refused, accepted)),
         )
@@ -148,27 +148,36 @@ def _judge(requests: Sequence[Request], book: Rulebook) -> tuple[list[Candidate]
     return candidates, refused
 
 
-def _store(
-    requests: Sequence[Request], candidates: Sequence[Candidate], book: Rulebook, held: Mapping[bytes, bytes | None]
-) -> tuple[Claimed, Sequence[int]]:
-    """Take the keys and store the batches and the events that got theirs; returns the batch reserved for each request.
+def _store(requests: Sequence[Request], candidates: Sequence[Candidate], book: Rulebook, held: Holdings) -> Claimed:
+    """Take the keys and store the batches and the events that got theirs.
 
-    Of claims on the same key the first that can be met wins. Raises _RulesChangedError and _HalfTakenError.
+    Of claims on the same key the first that can be met wins. Raises _RulesChangedError and _OthersFirstError.
     """
     wanted = [one.claim for one in candidates]
     trying = list(claims.contenders(wanted, held))
     if not trying:
-        return Claimed(met=frozenset(), holders=held), ()
+        if not rulebook.is_current(book):
+            raise _RulesChangedError
+        return Claimed(met=frozenset(), batch_ids={}, holdings=held)
     stored = _write(requests, [candidates[place] for place in trying])
     if stored.version != book.version:
         raise _RulesChangedError
-    if any(claims.is_half(wanted[place], stored.missed) for place in trying):
-        raise _HalfTakenError(stored.missed)
     met = frozenset(place for place in trying if wanted[place].event not in stored.missed)
-    holders = {**held, **(_holders(requests, stored.missed) if stored.missed else {})}
-    if len(met) < len(candidates):
-        holders |= {key: wanted[place].digest for place in met for key in wanted[place].keys}
-    return Claimed(met=met, holders=holders), stored.batch_ids
+    holdings = held if len(met) == len(candidates) else _look_around(requests, wanted, trying, met, held)
+    return Claimed(met=met, batch_ids=dict(enumerate(stored.batch_ids)), holdings=holdings)
+
+
+def _look_around(
+    requests: Sequence[Request], wanted: Sequence[Claim], trying: Sequence[int], met: frozenset[int], held: Holdings
+) -> Holdings:
+    """Return all that stands against the claims that were not met; raises _OthersFirstError where nothing does."""
+    missed = [wanted[place] for place in trying if place not in met]
+    taken = storing.held(customer_ids={one.customer_id for one in requests}, claims=missed) if missed else Holdings()
+    others = Holdings({**held.events, **taken.events}, held.units | taken.units)
+    everything = others.plus([wanted[place] for place in met])
+    if not all(everything.stand_against(claim) for claim in wanted):
+        raise _OthersFirstError(others)
+    return everything
 
 
 def _write(requests: Sequence[Request], candidates: Sequence[Candidate]) -> Stored:
@@ -186,23 +195,19 @@ def _batch_of(request: Request) -> BatchRow:
     return BatchRow(customer_id=request.customer_id, received_at=request.received_at, **shown)
 
 
-def _holders(requests: Sequence[Request], missed: frozenset[bytes]) -> Mapping[bytes, bytes | None]:
-    return storing.holders(customer_ids=[request.customer_id for request in requests], keys=missed)
-
-
 def _conflicts(candidates: Sequence[Candidate], claimed: Claimed) -> dict[Places, Refused]:
     """Return the candidates that contradict what was counted; what merely repeats it is no conflict."""
     if len(claimed.met) == len(candidates):
         return {}
     return {
-        (one.number, one.place): Refused(one.event, Verdict.CONFLICT, (_contradiction(one, claimed.holders),))
+        (one.number, one.place): Refused(one.event, Verdict.CONFLICT, (_contradiction(one, claimed.holdings),))
         for number, one in enumerate(candidates)
-        if number not in claimed.met and claimed.holders.get(one.claim.event) != one.claim.digest
+        if number not in claimed.met and claimed.holdings.events.get(one.claim.event) != one.claim.digest
     }
 
 
-def _contradiction(one: Candidate, holders: Mapping[bytes, bytes | None]) -> Fault:
-    if one.claim.event in holders:
+def _contradiction(one: Candidate, holdings: Holdings) -> Fault:
+    if one.claim.event in holdings.events:
         detail = "This source has used this id before, for an event with other content."
         return Fault(Reason.ID_REUSED, Problem("/id", detail))
     names = dict(zip(one.rules.identity, one.rules.unit(one.event), strict=True))

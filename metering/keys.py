@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -25,7 +24,7 @@ def event_key(*, customer_id: int, source: str, event_id: str) -> UUID:
 
 def event_key_bytes(customer_id: int, source: str, event_id: str) -> bytes:
     """Return the same as 16 bytes, which many events at once are counted by."""
-    return _finished(_begun("event", str(customer_id), source), (event_id,), clock=event_id)
+    return _key(_delimited("event", str(customer_id), source), event_id.encode(), event_id)
 
 
 def unit_key(*, customer_id: int, environment: str, event_type: str, identity: Sequence[str]) -> UUID:
@@ -38,12 +37,13 @@ def unit_key(*, customer_id: int, environment: str, event_type: str, identity: S
 
 def unit_key_bytes(customer_id: int, environment: str, event_type: str, identity: Sequence[str]) -> bytes:
     """Return the same as 16 bytes."""
-    return _finished(_begun("unit", str(customer_id), environment, event_type), identity, clock=identity[0])
+    begin = _delimited("unit", str(customer_id), environment, event_type)
+    return _key(begin, b"".join([_behind_length(part) for part in identity]), identity[0])
 
 
 def origin_key(*, texts: Sequence[str]) -> UUID:
     """Return the key of what many events share, by all the texts that it is made of."""
-    return UUID(bytes=_begun("origin", *texts).digest())
+    return UUID(bytes=blake2b(_delimited("origin", *texts), digest_size=_PACKED_LENGTH).digest())
 
 
 def pack_id(event_id: str) -> bytes:
@@ -51,37 +51,40 @@ def pack_id(event_id: str) -> bytes:
 
     A text of just 16 bytes gets a NUL behind it, which no id may hold; so the two are told apart by their length.
     """
-    if len(event_id) == _UUID_LENGTH and _UUID.fullmatch(event_id):
-        return bytes.fromhex(event_id.replace("-", ""))
+    if len(event_id) == _UUID_LENGTH and (packed := _packed_uuid(event_id)) is not None:
+        return packed
     text = event_id.encode()
     return text + b"\0" if len(text) == _PACKED_LENGTH else text
 
 
+def _packed_uuid(text: str) -> bytes | None:
+    digits = text.replace("-", "")
+    try:
+        packed = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    usual = packed.hex() == digits and text[8] == text[13] == text[18] == text[23] == "-"
+    return packed if usual and len(packed) == _PACKED_LENGTH else None
+
+
 @lru_cache(maxsize=8192)
-def _begun(*parts: str) -> Any:  # noqa: ANN401 - hashlib does not name the type
-    """Return the hash of parts that many keys begin with."""
-    digest = blake2b(digest_size=_PACKED_LENGTH)
-    for part in parts:
-        digest.update(_delimited(part))
-    return digest
+def _delimited(*parts: str) -> bytes:
+    """Return parts, each behind its length, so that no two lists of parts give the same bytes."""
+    return b"".join([_behind_length(part) for part in parts])
 
 
-def _delimited(part: str) -> bytes:
-    """Return a part behind its length, so that no two lists of parts give the same bytes."""
+def _behind_length(part: str) -> bytes:
     text = part.encode()
     return len(text).to_bytes(8) + text
 
 
-def _finished(begun: Any, parts: Sequence[str], *, clock: str) -> bytes:  # noqa: ANN401
-    """Return the key of all parts.
+def _key(begin: bytes, end: bytes, clock: str) -> bytes:
+    """Return the hash of the parts of a key.
 
     Where `clock` is a UUIDv7 or a ULID its time comes first, which keeps the index append-only: random keys cost a full
     page of write-ahead log each once the index outgrows memory. 96 bits of hash remain.
     """
-    digest = begun.copy()
-    for part in parts:
-        digest.update(_delimited(part))
-    key: bytes = digest.digest()
+    key = blake2b(begin + end, digest_size=_PACKED_LENGTH).digest()
     prefix = _clock_prefix(clock)
     return prefix + key[: _PACKED_LENGTH - _PREFIX_BYTES] if prefix else key
 

@@ -1,20 +1,18 @@
 """The one statement that takes the keys of many events and stores those that got theirs, with their batches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import psycopg
 from django.db import connection
 
 from metering import arrays
-from metering.claims import Claim
+from metering.claims import Claim, Holdings
 
-# `r` are the requests, `u` the events, `k` the keys that were free, `a` the events that got theirs. Keys are inserted
-# in order, so that requests for the same keys wait for each other in one order and never in a circle: a key held by a
-# transaction that has not ended makes this statement wait for its end; afterwards it is taken for ever, or free.
-# An event that got only one of its two keys is the caller's to undo: it is stored as if its unit did not matter.
+# `r` are the requests, `u` the events, `k` those whose keys were free. A key held by a transaction that has not ended
+# makes this statement wait for its end: afterwards it is taken for ever, or free. Keys are inserted in order, so that
+# requests for the same events, or the same units, wait for each other in one order and never in a circle.
 _STORE: Final = """
 WITH r AS MATERIALIZED (
     SELECT q.*, nextval('metering_batch_id_seq') AS batch_id
@@ -24,16 +22,13 @@ WITH r AS MATERIALIZED (
               header, number)
 ), u AS MATERIALIZED (
     SELECT e.*, r.batch_id, r.customer_id, r.received_at
-    FROM unnest($11::integer[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[], $16::integer[],
+    FROM unnest($11::integer[], $12::uuid[], $13::uuid[], $14::bigint[], $15::timestamptz[], $16::integer[],
                 $17::smallint[], $18::bytea[], $19::json[])
         AS e (number, key, unit, digest, time, origin_id, place, event_id, data)
     JOIN r USING (number)
 ), k AS (
-    INSERT INTO metering_eventkey (customer_id, key, batch_id, digest)
-    SELECT * FROM (
-        SELECT customer_id, key, batch_id, digest FROM u
-        UNION ALL SELECT customer_id, unit, batch_id, NULL FROM u WHERE unit IS NOT NULL
-    ) w ORDER BY key
+    INSERT INTO metering_eventkey (customer_id, key, unit, batch_id, digest)
+    SELECT customer_id, key, unit, batch_id, digest FROM u ORDER BY coalesce(unit, key)
     ON CONFLICT DO NOTHING RETURNING key
 ), a AS (
     INSERT INTO metering_storedevent (customer_id, batch_id, received_at, time, origin_id, place, event_id, data)
@@ -48,11 +43,11 @@ WITH r AS MATERIALIZED (
 )
 SELECT (SELECT coalesce(max(version), 0) FROM metering_ruleversion),
        ARRAY(SELECT batch_id FROM r ORDER BY number),
-       ARRAY(SELECT key FROM (SELECT key FROM u UNION ALL SELECT unit FROM u WHERE unit IS NOT NULL) w
-             WHERE NOT EXISTS (SELECT FROM k WHERE k.key = w.key))
+       ARRAY(SELECT key FROM u WHERE NOT EXISTS (SELECT FROM k WHERE k.key = u.key))
 """
-_HOLDERS: Final = """
-SELECT key, digest FROM metering_eventkey WHERE customer_id = ANY($1::bigint[]) AND key = ANY($2::uuid[])
+_HELD: Final = """
+SELECT key, unit, digest FROM metering_eventkey
+WHERE customer_id = ANY($1::bigint[]) AND (key = ANY($2::uuid[]) OR unit = ANY($3::uuid[]))
 """
 
 
@@ -87,7 +82,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The version of the rules as the statement saw it, the batch of each request, and the keys that others hold."""
+    """The version of the rules as the statement saw it, the batch of each request, and the events that got no key."""
 
     version: int
     batch_ids: Sequence[int]
@@ -95,18 +90,24 @@ class Stored:
 
 
 def store(*, batches: Sequence[BatchRow], events: Sequence[EventRow]) -> Stored:
-    """Take the keys of all events, and store those whose own key was free, with the batches that have any.
+    """Take the keys of all events, and store those that got theirs, with the batches that have any.
 
-    No key may be asked for twice. Must run in a transaction at READ COMMITTED.
+    No two events may ask for the same key. Must run in a transaction at READ COMMITTED, so that the keys that were not
+    free can be read.
     """
     version, batch_ids, missed = _fetch(_STORE, [*_columns_of_batches(batches), *_columns_of_events(events)])[0]
     return Stored(version=version, batch_ids=batch_ids, missed=frozenset(key.bytes for key in missed))
 
 
-def holders(*, customer_ids: Iterable[int], keys: Iterable[bytes]) -> Mapping[bytes, bytes | None]:
-    """Return the digest behind each of `keys` that is taken; None for the key of a unit."""
-    rows = _fetch(_HOLDERS, [arrays.larges(sorted(set(customer_ids))), arrays.uuids(sorted(keys))])
-    return {key.bytes: digest and digest.bytes for key, digest in rows}
+def held(*, customer_ids: Iterable[int], claims: Sequence[Claim]) -> Holdings:
+    """Return what is taken of what these claims ask for."""
+    parameters = [
+        arrays.larges(sorted(set(customer_ids))),
+        arrays.uuids([claim.event for claim in claims]),
+        arrays.uuids([claim.unit for claim in claims if claim.unit is not None]),
+    ]
+    rows = _fetch(_HELD, parameters)
+    return Holdings().plus([Claim(key.bytes, unit and unit.bytes, digest) for key, unit, digest in rows])
 
 
 def _columns_of_batches(rows: Sequence[BatchRow]) -> list[arrays.Array]:
@@ -129,7 +130,7 @@ def _columns_of_events(rows: Sequence[EventRow]) -> list[arrays.Array]:
         arrays.wholes([row.number + 1 for row in rows]),  # PostgreSQL counts from 1
         arrays.uuids([row.claim.event for row in rows]),
         arrays.uuids([row.claim.unit for row in rows]),
-        arrays.uuids([row.claim.digest for row in rows]),
+        arrays.larges([row.claim.digest for row in rows]),
         arrays.times([row.time for row in rows]),
         arrays.wholes([row.origin_id for row in rows]),
         arrays.smalls([row.place for row in rows]),
@@ -141,6 +142,5 @@ def _columns_of_events(rows: Sequence[EventRow]) -> list[arrays.Array]:
 def _fetch(statement: str, parameters: Sequence[arrays.Array]) -> list[tuple[Any, ...]]:
     """Run a statement with its parameters beside it, in binary; Django's own cursor would write them into its text."""
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
+    with connection.wrap_database_errors:
+        return arrays.run(connection.connection, statement, parameters)

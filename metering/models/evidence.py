@@ -87,19 +87,24 @@ class Batch(models.Model):
 
 
 class EventKey(models.Model):
-    """A key that has been counted: of an event (customer, source, id), or of the unit that it counts. Kept for ever."""
+    """That an event (customer, source, id) has been counted, and the unit that it counts. Kept for ever.
+
+    Both keys are unique in one row, so an event takes both or none.
+    """
 
     pk = models.CompositePrimaryKey("customer_id", "key")
     customer_id = models.BigIntegerField()
     key = models.UUIDField()
+    unit = models.UUIDField(null=True, help_text="The key of the billable unit, where the event's type has one.")
     batch_id = models.BigIntegerField()
-    digest = models.UUIDField(
-        null=True,
-        help_text="Half of the SHA-256 of the canonical content of the event; null for a unit. "
-        "A UUID is PostgreSQL's only type of 16 bytes without a header.",
+    digest = models.BigIntegerField(
+        help_text="64 bits of the SHA-256 of the canonical content: they tell a repetition from other content."
     )
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(name="unit_once", fields=["customer_id", "unit"], condition=Q(unit__isnull=False)),
+        ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
@@ -155,10 +160,10 @@ class StoredEvent(models.Model):
     """
 
     pk = models.CompositePrimaryKey("batch_id", "place")
-    customer_id = models.BigIntegerField()
     batch_id = models.BigIntegerField()
     received_at = models.DateTimeField()
     time = models.DateTimeField()
+    customer_id = models.IntegerField()
     origin_id = models.IntegerField()
     place = models.SmallIntegerField()
     event_id = models.BinaryField(help_text="The 16 bytes of a UUID, or the text; one of 16 bytes ends with a NUL.")
