@@ -9,9 +9,10 @@ anchor and not in it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from metering.event import Malformed, UsageEvent
 from runtime.wire import BatchHeader, Boot, format_time

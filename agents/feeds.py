@@ -6,11 +6,12 @@ has identities of its own: the meters that bill one feed show the other.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import IntegrityError, transaction
+from msgspec.structs import replace
 
 from agents.errors import FeedError
 from agents.models import Customer, Feed

@@ -8,6 +8,7 @@ from typing import Final
 # numeric(38, 12) window cannot overflow, so no sender can make a fold fail.
 PATTERN: Final = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$"
 FRACTION_DIGITS: Final = 12
+WHOLE_LIMIT: Final = 10**15
 LEVEL_FRACTION_DIGITS: Final = 6  # a level is multiplied by microseconds, which take the other six
 _NUMBER = re.compile(PATTERN.removesuffix("$") + r"\Z")
 
@@ -37,7 +38,7 @@ def number_of(value: object) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a whole number or a decimal string")  # noqa: TRY004 - one error for a bad value
-    if isinstance(value, int) and abs(value) >= 10**15:
+    if isinstance(value, int) and abs(value) >= WHOLE_LIMIT:
         raise ValueError("must have at most 15 digits before the point")
     if not _NUMBER.match(str(value)):
         raise ValueError("must be a decimal number of at most 15 digits before the point and 12 after it")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
+from msgspec import Struct
 
 from metering import arrays
 from metering.claims import Claim, Holdings
@@ -67,8 +68,7 @@ class BatchRow:
     header: bytes | None
 
 
-@dataclass(slots=True)
-class EventRow:
+class EventRow(Struct, gc=False):
     """What is stored of an event: `number` is that of its request, from 0, and `place` its place there."""
 
     number: int

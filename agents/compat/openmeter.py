@@ -6,12 +6,12 @@ value through to be ignored later, here it is refused by name.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from django.http import HttpResponse, JsonResponse, QueryDict
+from msgspec.structs import replace
 
 from agents import cloudevents, intake
 from agents.auth import Caller
