@@ -1,6 +1,6 @@
 """The ledger of devices: what was received of each chain, what is wrong with it, and up to when it is complete."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -110,6 +110,16 @@ def touched(*, finding: DeviceFinding) -> tuple[Receipt, ...]:
         first=finding.first,
         last=None if lasting else finding.last,
     )
+
+
+def marks(*, customer_id: int, batches: Collection[int]) -> Mapping[int, tuple[DeviceFinding, ...]]:
+    """Return, of some batches, those whose usage an open finding casts doubt on, with these findings."""
+    still_open = DeviceFinding.objects.filter(device__customer_id=customer_id, resolved_at__isnull=True)
+    found: dict[int, tuple[DeviceFinding, ...]] = {}
+    for finding in still_open.select_related("device").order_by("pk"):
+        for number in {one.batch_id for one in touched(finding=finding)} & set(batches):
+            found[number] = (*found.get(number, ()), finding)
+    return found
 
 
 def complete_up_to(*, device: Device) -> datetime | None:

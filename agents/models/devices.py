@@ -57,7 +57,7 @@ class DeviceFinding(models.Model):
     seen_at = models.DateTimeField(help_text="When it was first seen, by our clock.")
     detail = models.TextField()
     resolved_at = models.DateTimeField(null=True, blank=True)
-    resolved_by = models.CharField(max_length=150, blank=True, help_text="Who closed it; `chain`: what lacked arrived.")
+    resolved_by = models.CharField(max_length=200, blank=True, help_text="Who closed it; `chain`: what lacked arrived.")
     resolution = models.TextField(blank=True, help_text="Why it could be closed.")
 
     class Meta:

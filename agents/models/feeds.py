@@ -27,7 +27,7 @@ class Feed(models.Model):
     source = models.CharField(max_length=6, choices=FeedSource.choices, default=FeedSource.EVENTS)
     starts_at = models.DateTimeField()
     declared_at = models.DateTimeField()
-    declared_by = models.CharField(max_length=150)
+    declared_by = models.CharField(max_length=200)
 
     class Meta:
         constraints = [

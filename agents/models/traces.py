@@ -57,7 +57,7 @@ class Trace(models.Model):
     issue_at = models.DateTimeField(null=True, blank=True)
     detail = models.TextField(blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
-    resolved_by = models.CharField(max_length=150, blank=True)
+    resolved_by = models.CharField(max_length=200, blank=True)
     resolution = models.TextField(blank=True)
 
     class Meta:

@@ -1,29 +1,10 @@
-"""Those who act, readable in the admin; changes go through the package's own functions."""
+"""Customers, their agents, keys and seats."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from agents.models import Agent, ApiKey, Customer, Device, Member, Seat
-
-
-class ReadOnly:
-    """Mixin: seen, not edited."""
-
-    def has_add_permission(self, request: HttpRequest, *_: object) -> bool:
-        """Never."""
-        del request
-        return False
-
-    def has_change_permission(self, request: HttpRequest, *_: object) -> bool:
-        """Never."""
-        del request
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, *_: object) -> bool:
-        """Never."""
-        del request
-        return False
+from agents.admin.reading import ReadOnly
+from agents.models import Agent, ApiKey, Customer, Member, Seat
 
 
 class MemberInline(ReadOnly, TabularInline):  # type: ignore[misc] # unfold ships no types
@@ -39,15 +20,6 @@ class CustomerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc] # unfold ships 
     list_display = ("name", "key", "currency", "time_zone", "country", "created_at")
     search_fields = ("name", "key", "email")
     inlines = (MemberInline,)
-
-
-@admin.register(Device)
-class DeviceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc] # unfold ships no types
-    """Devices and how far their chains were received."""
-
-    list_display = ("key", "customer", "epoch", "last_sequence", "last_seen_at", "revoked_at")
-    list_select_related = ("customer",)
-    search_fields = ("key", "customer__key")
 
 
 @admin.register(Agent)
