@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from metering.aggregation import AGGREGATIONS
 from metering.errors import InvalidMeterError
-from metering.quantities import number_of
+from metering.quantities import number_of, plain
 from metering.rules import DAY, DIMENSION_BYTES, DIMENSION_COUNT, Filter, Rule
 
 FIELDS: Final = (
@@ -79,7 +79,7 @@ def definition_of(*, rule: Rule) -> dict[str, Any]:
         "event_type": rule.event_type,
         "aggregation": rule.aggregation.key,
         "value_field": rule.value_field,
-        "scale": f"{rule.scale:f}",
+        "scale": f"{plain(rule.scale):f}",
         "dimensions": list(rule.dimensions),
         "filters": [row_of(filter=one) for one in rule.filters],
     }

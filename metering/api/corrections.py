@@ -22,8 +22,9 @@ class VoidView(APIView):
     def post(self, request: Request) -> Response:
         """Take an event of the caller's customer back; 200 where the same key did so before, for the same reason."""
         caller = caller_of(request, scope=WRITE)
-        event, reason, actor = _event(request.data), str(request.data["reason"]).strip(), f"key:{caller.key_id}"
-        asked: dict[str, Any] = {"customer_id": caller.customer_id} | event
+        source, event_id, reason = _fields(request.data)
+        asked: dict[str, Any] = {"customer_id": caller.customer_id, "source": source, "event_id": event_id}
+        actor = f"key:{caller.key_id}"
         try:
             made = corrections.void(**asked, actor=actor, reason=reason, now=datetime.now(UTC))
         except AlreadyVoidedError:
@@ -34,8 +35,8 @@ class VoidView(APIView):
         return Response(_body(made), status=201)
 
 
-def _event(data: object) -> dict[str, str]:
-    """Return which event is meant. Raises InvalidVoidError naming the field."""
+def _fields(data: object) -> tuple[str, str, str]:
+    """Return the source and id of the event that is meant, and why. Raises InvalidVoidError naming the field."""
     if not isinstance(data, dict):
         raise ParseError("A void is a JSON object of source, id and reason.")
     for name in data:
@@ -45,7 +46,7 @@ def _event(data: object) -> dict[str, str]:
         text = data.get(name)
         if not isinstance(text, str) or not text or not _is_storable(text):
             raise InvalidVoidError(name, "It is a text, and required.")
-    return {"source": data["source"], "event_id": data["id"]}
+    return data["source"], data["id"], data["reason"].strip()
 
 
 def _is_storable(text: str) -> bool:

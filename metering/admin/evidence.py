@@ -1,14 +1,19 @@
-"""The admin of metering: everything can be seen, nothing can be changed."""
+"""What was received: everything can be seen, nothing changed; an event can be taken back, with a reason."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest
 from typing_extensions import override
 from unfold.admin import ModelAdmin
+from unfold.forms import ActionForm
 
-from metering.models import Batch, Event, Fold, Meter, Refusal
+from metering import corrections
+from metering.errors import MeteringError
+from metering.models import Batch, Event, Fold, Refusal, Void
 
 
 class EvidenceAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
@@ -33,14 +38,6 @@ class EvidenceAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return False
 
 
-@admin.register(Meter)
-class MeterAdmin(EvidenceAdmin):
-    """The meters; a definition never changes."""
-
-    list_display = ("key", "name", "unit", "event_type", "aggregation", "dimensions")
-    ordering = ("key",)
-
-
 @admin.register(Batch)
 class BatchAdmin(EvidenceAdmin):
     """What was received, by request."""
@@ -51,6 +48,19 @@ class BatchAdmin(EvidenceAdmin):
     ordering = ("-id",)
 
 
+class ReasonForm(ActionForm):  # type: ignore[misc]
+    """Asks why, beside the choice of what to do."""
+
+    reason = forms.CharField(
+        label="",
+        required=False,
+        max_length=corrections.TEXT_LIMIT,
+        widget=forms.TextInput(
+            attrs={"placeholder": "Reason", "class": "px-3 py-1 rounded-default text-sm bg-white/20"}
+        ),
+    )
+
+
 @admin.register(Event)
 class EventAdmin(EvidenceAdmin):
     """The events of a batch or with an id; before a search, those of the newest batches."""
@@ -59,6 +69,34 @@ class EventAdmin(EvidenceAdmin):
     search_fields = ("event_id", "batch")
     search_help_text = "An event id, or the number of a batch."
     ordering = ("batch_id", "place")
+    action_form = ReasonForm
+    actions = ("take_back",)
+
+    def has_void_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may take events back."""
+        return request.user.has_perm("metering.add_void")
+
+    @admin.action(description="Take back: it counts no more", permissions=["void"])
+    def take_back(self, request: HttpRequest, queryset: models.QuerySet[Event]) -> None:
+        """Take the chosen events back, each by itself; those that cannot be are named."""
+        reason, actor, now = request.POST.get("reason", ""), f"user:{request.user.get_username()}", datetime.now(UTC)
+        done = 0
+        for event in queryset:
+            try:
+                corrections.void(
+                    customer_id=event.customer_id,
+                    source=event.source,
+                    event_id=event.event_id,
+                    actor=actor,
+                    reason=reason,
+                    now=now,
+                )
+            except MeteringError as error:
+                self.message_user(request, f"{event.event_id}: {error.detail} ({error.parameter})", messages.ERROR)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, f"{done} taken back; the next fold corrects usage.", messages.SUCCESS)
 
     @override
     def get_search_results(
@@ -76,7 +114,7 @@ class EventAdmin(EvidenceAdmin):
 class FoldAdmin(EvidenceAdmin):
     """When batches were counted."""
 
-    list_display = ("number", "folded_at", "batches", "events")
+    list_display = ("number", "folded_at", "batches", "events", "voids")
     ordering = ("-number",)
 
 
@@ -87,4 +125,13 @@ class RefusalAdmin(EvidenceAdmin):
     list_display = ("id", "customer_id", "received_at", "verdict", "reason", "pointer", "event_id")
     list_filter = ("verdict", "reason")
     search_fields = ("=event_id", "=customer_id")
+    ordering = ("-id",)
+
+
+@admin.register(Void)
+class VoidAdmin(EvidenceAdmin):
+    """What was taken back, by whom and why."""
+
+    list_display = ("event_id", "customer_id", "source", "actor", "reason", "voided_at", "fold")
+    search_fields = ("=event_id", "=customer_id", "actor")
     ordering = ("-id",)
