@@ -57,6 +57,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     Http404: (404, "Not found"),
     drf.MethodNotAllowed: (405, "Method not allowed"),
     drf.ParseError: (400, "The request cannot be read"),
+    drf.NotAcceptable: (406, "Nothing here is of that media type"),
     drf.UnsupportedMediaType: (415, "The content type is not understood"),
     drf.ValidationError: (400, "The request is not valid"),
 }

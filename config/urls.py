@@ -5,6 +5,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
@@ -20,6 +21,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="portal:overview")),
     path("healthz", healthz),
     path("api/v1/", include("agents.compat.urls")),
+    path("v1/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("v1/", include("agents.api.urls")),
     path("v1/", include("metering.api.urls")),
     path("v1/", include("billing.api.urls")),
