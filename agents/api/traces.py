@@ -11,7 +11,7 @@ from agents.api.bodies import read_body
 from agents.api.methods import allow
 from agents.errors import RequestTooLargeError
 from agents.models.keys import Scope
-from agents.otlp import spans, traces, wire
+from agents.otlp import arrivals, spans, wire
 
 _MOST_FAULTS: Final = 5
 
@@ -30,7 +30,7 @@ def receive_traces(request: HttpRequest) -> HttpResponse:
     export = spans.read(request=wire.decode(body=read_body(request, limit=wire.MAX_BYTES), form=form))
     if len(export.spans) > wire.MAX_SPANS:
         raise RequestTooLargeError(f"An export holds at most {wire.MAX_SPANS} spans.")
-    stored = traces.store(caller=caller, spans=export.spans, now=now)
+    stored = arrivals.store(caller=caller, spans=export.spans, now=now)
     faults = [*export.faults, *stored.faults]
     reason = " ".join(dict.fromkeys(faults[:_MOST_FAULTS]))
     return HttpResponse(wire.answer(rejected=len(faults), reason=reason, form=form), content_type=form.value)

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
@@ -14,7 +15,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from agents.models.traces import SpanKind
 from agents.otlp import conventions
 from agents.otlp.conventions import Convention
-from runtime.wire import canonical
 
 # A meter may be split by any fact, and takes at most this many bytes of it (metering.rules.DIMENSION_BYTES).
 TEXT_BYTES: Final = 128
@@ -22,6 +22,7 @@ SCOPE_CHARACTERS: Final = 100
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 _LARGEST_COUNT: Final = 10**15  # what a quantity may have before the point
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")  # one text for one span
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Facts = Mapping[str, str | int]
@@ -44,8 +45,7 @@ class Span:
     @property
     def digest(self) -> bytes:
         """16 bytes by which a repetition is told from a contradiction."""
-        content = {name: str(value) for name, value in asdict(self).items() if name != "facts"}
-        return hashlib.blake2b(canonical(content | {"facts": dict(self.facts)}), digest_size=16).digest()
+        return hashlib.blake2b(_ENCODER.encode(self), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)

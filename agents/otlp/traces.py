@@ -1,13 +1,12 @@
-"""Keeps the spans of a trace until it is whole, and makes it usage exactly once.
+"""Makes usage of traces, each exactly once.
 
-A span is known by its trace and its own id, so that an export sent again changes nothing. A trace is looked at a minute
-after its root arrived, and written when every span hangs from a root; one that is not whole within a day goes to
-a person. Spans of a trace already written open it again: what it amounts to is written again, under the same ids.
+A trace is looked at a minute after its root arrived (`arrivals`), and written when every span hangs from a root; one
+that is not whole within a day goes to a person. Spans of a trace already written open it again: what it amounts to is
+written again, under the same ids.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -17,7 +16,6 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from agents import feeds, intake
-from agents.auth import Caller
 from agents.errors import UnknownReviewError
 from agents.models import Span as Row
 from agents.models import Trace
@@ -25,6 +23,7 @@ from agents.models.feeds import FeedSource
 from agents.models.keys import Environment
 from agents.models.traces import SpanKind, TraceIssue, TraceState, UnitKind
 from agents.otlp import derivation, events
+from agents.otlp.arrivals import MAX_AGE
 from agents.otlp.derivation import Derived
 from agents.otlp.spans import Span
 from metering import ingest
@@ -33,45 +32,12 @@ from metering.ingest import BatchEvidence
 
 log = structlog.get_logger(__name__)
 
-GRACE: Final = timedelta(seconds=60)
-MAX_AGE: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=30)  # how long the spans of a written trace stay; their events stay for ever
 _PER_RUN: Final = 1_000
 _PER_BATCH: Final = 1_000
 _MOST_TOLD: Final = 5
 _ENVIRONMENTS: Final = {Environment.LIVE: feeds.PRODUCTION, Environment.TEST: "test"}
 _PER_FORGETTING: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of an export's spans: how many were new or known, and why the others were refused."""
-
-    new: int
-    known: int
-    faults: tuple[str, ...]
-
-
-@transaction.atomic
-def store(*, caller: Caller, spans: Sequence[Span], now: datetime) -> Stored:
-    """Keep the spans of one export; once that commits they are durable.
-
-    A span that was sent before is known; one that contradicts it is refused, and what came first stands.
-    """
-    traces = _lock(caller, sorted({span.trace_id for span in spans}), now)
-    digests = _known(traces.values(), {span.span_id for span in spans})
-    fresh: list[Row] = []
-    faults: list[str] = []
-    for span in spans:
-        place, digest = (span.trace_id, span.span_id), span.digest
-        if place not in digests:
-            digests[place] = digest
-            fresh.append(_row(traces[span.trace_id], span, digest))
-        elif digests[place] != digest:
-            faults.append(f"Span {span.span_id} was sent before with other content; what came first stands.")
-    Row.objects.bulk_create(fresh, batch_size=2_000)
-    _expect({row.trace_id for row in fresh}, now)
-    return Stored(new=len(fresh), known=len(spans) - len(fresh) - len(faults), faults=tuple(faults))
 
 
 def complete_due(*, now: datetime) -> int:
@@ -125,56 +91,6 @@ def forget(*, now: datetime) -> int:
     old = Trace.objects.filter(is_old, state=TraceState.DONE).order_by("completed_at")
     numbers = list(old.values_list("pk", flat=True)[:_PER_FORGETTING])
     return Trace.objects.filter(pk__in=numbers).delete()[1].get(Trace._meta.label, 0)
-
-
-def _lock(caller: Caller, trace_ids: Sequence[str], now: datetime) -> dict[str, Trace]:
-    """Return the rows of the traces, made where there were none, and locked in one order by every request."""
-    mine = Q(customer_id=caller.customer_id, environment=caller.environment, trace_id__in=trace_ids)
-    Trace.objects.bulk_create(
-        [
-            Trace(
-                customer_id=caller.customer_id,
-                environment=caller.environment,
-                trace_id=trace_id,
-                api_key_id=caller.key_id,
-                first_received_at=now,
-                due_at=now + MAX_AGE,
-            )
-            for trace_id in trace_ids
-        ],
-        ignore_conflicts=True,
-    )
-    return {row.trace_id: row for row in Trace.objects.select_for_update().filter(mine).order_by("trace_id")}
-
-
-def _known(traces: Iterable[Trace], span_ids: Iterable[str]) -> dict[tuple[str, str], bytes]:
-    rows = Row.objects.filter(trace__in=list(traces), span_id__in=list(span_ids))
-    return {
-        (trace_id, span_id): bytes(digest)
-        for trace_id, span_id, digest in rows.values_list("trace__trace_id", "span_id", "digest")
-    }
-
-
-def _row(trace: Trace, span: Span, digest: bytes) -> Row:
-    return Row(
-        trace=trace,
-        span_id=span.span_id,
-        parent_id=span.parent_id,
-        kind=span.kind,
-        failed=span.failed,
-        started_at=span.started_at,
-        ended_at=span.ended_at,
-        scope=span.scope,
-        facts=dict(span.facts),
-        digest=digest,
-    )
-
-
-def _expect(grown: Collection[int], now: datetime) -> None:
-    """Say when to look at traces that grew: a little after their root came, or after what follows that."""
-    rooted = Exists(Row.objects.filter(trace=OuterRef("pk"), parent_id=""))
-    ready = Q(state=TraceState.DONE) | (Q(state=TraceState.OPEN) & rooted)
-    Trace.objects.filter(ready, pk__in=grown).update(state=TraceState.OPEN, due_at=now + GRACE)
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from agents import ledger
 from agents.errors import Suspicion
 from agents.models import Device, DeviceFinding, Feed, Trace
 from agents.models.traces import TraceState
-from agents.otlp import traces
+from agents.otlp import arrivals
 from tests.factories import NOW, SigningDevice, customer
 from tests.otlp import factories as make
 
@@ -33,7 +33,7 @@ def waiting(acme):
     for _ in range(2):
         scope, sent = make.pydantic_ai(make.trace_id())
         make.send(acme, scope, sent[:-1])
-    make.complete(traces.MAX_AGE)
+    make.complete(arrivals.MAX_AGE)
     return list(Trace.objects.order_by("pk"))
 
 

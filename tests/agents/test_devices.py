@@ -3,7 +3,7 @@
 import pytest
 
 from agents import devices, ledger
-from agents.errors import UnknownReviewError
+from agents.errors import Suspicion, UnknownReviewError
 from agents.models import Device, DeviceFinding
 from metering.models import Event
 from runtime.wire import genesis
@@ -74,7 +74,7 @@ def test_a_gap_closes_by_itself_when_what_was_missing_arrives(post, device):
 def test_a_gap_that_was_filled_meanwhile_is_none(post, device, acme):
     post(device, *turns(device, "a", "b"))
     row = Device.objects.get()
-    suspicion = devices.Suspicion(row.pk, "gap", 1, 1, 2, "late")
+    suspicion = Suspicion(row.pk, "gap", 1, 1, 2, "late")
     ledger.note(suspicions=[suspicion], now=NOW)
     assert found() == []
 

@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from agents.auth import Caller
 from agents.models import ApiKey
-from agents.otlp import spans, traces
+from agents.otlp import arrivals, spans, traces
 
 NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
 START = 1_794_740_400_000_000_000  # 2026-11-15T11:00:00Z
@@ -164,7 +164,7 @@ def caller_of(customer, environment="live"):
 
 
 def send(customer, scope, sent, *, now=NOW, environment="live"):
-    return traces.store(caller=caller_of(customer, environment), spans=read(scope, sent), now=now)
+    return arrivals.store(caller=caller_of(customer, environment), spans=read(scope, sent), now=now)
 
 
 def complete(after=timedelta(minutes=2), *, now=NOW):

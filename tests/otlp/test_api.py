@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agents.models import Span
 from agents.models.keys import Scope
-from agents.otlp import traces, wire
+from agents.otlp import arrivals, wire
 from tests.factories import api_key, customer
 from tests.otlp import factories as make
 from tests.otlp.test_wire import as_json, faulty
@@ -113,7 +113,7 @@ def test_a_fault_of_ours_is_a_503_that_exporters_retry(post, key, monkeypatch, f
     def broken(**_):
         raise fault
 
-    monkeypatch.setattr(traces, "store", broken)
+    monkeypatch.setattr(arrivals, "store", broken)
     answer = post(run().SerializeToString(), key)
     assert (answer.status_code, answer.headers["Retry-After"], status_of(answer).code) == (503, "5", 14)
     assert str(fault) not in answer.content.decode()
@@ -134,7 +134,7 @@ def test_the_key_decides_the_customer(post, key, acme):
 def test_reviews_show_what_waits_at_ones_own_customer(get, key, acme):
     scope, sent = make.pydantic_ai(make.trace_id())
     make.send(acme, scope, sent[:-1])
-    make.complete(traces.MAX_AGE)
+    make.complete(arrivals.MAX_AGE)
     answer = get("/v1/reviews", key).json()
     assert (len(answer["reviews"]), answer["more"]) == (1, False)
     assert answer["reviews"][0]["kind"] == "incomplete_trace"
@@ -148,7 +148,7 @@ def test_a_fault_is_logged_without_what_was_sent(post, key, monkeypatch, capsys)
     def broken(**_):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr(traces, "store", broken)
+    monkeypatch.setattr(arrivals, "store", broken)
     post(run().SerializeToString(), key)
     logged = capsys.readouterr()
     assert "disk on fire" in logged.out + logged.err

@@ -15,7 +15,7 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 
 from agents.models import Span, Trace
-from agents.otlp import traces
+from agents.otlp import arrivals, traces
 from config import errors
 from metering.models import Event
 from tests.factories import api_key, customer
@@ -101,7 +101,7 @@ def test_a_fault_of_ours_is_retried_by_the_exporter_and_nothing_is_lost(provider
     provider.add_span_processor(BatchSpanProcessor(memory))
     provider.get_tracer("x").start_span("run", attributes={"gen_ai.operation.name": "invoke_agent"}).end()
     provider.force_flush()
-    store, calls = traces.store, []
+    store, calls = arrivals.store, []
 
     def broken_once(**asked):
         calls.append(asked)
@@ -109,7 +109,7 @@ def test_a_fault_of_ours_is_retried_by_the_exporter_and_nothing_is_lost(provider
             raise RuntimeError("disk on fire")
         return store(**asked)
 
-    monkeypatch.setattr(traces, "store", broken_once)
+    monkeypatch.setattr(arrivals, "store", broken_once)
     monkeypatch.setattr(errors, "RETRY_SECONDS", 1)
     assert exporter.export(memory.get_finished_spans()) is SpanExportResult.SUCCESS
     assert (len(calls), Span.objects.count()) == (2, 1)

@@ -252,7 +252,15 @@ def test_nothing_of_the_otlp_feed_is_billed_until_it_is_declared(acme):
     make.send(acme, *make.pydantic_ai(make.trace_id()))
     make.complete()
     usage.catch_up(now=NOW + timedelta(hours=1))
-    period = {"starts_at": NOW - timedelta(days=1), "ends_at": NOW}
-    assert usage.quantity(customer_id=acme.pk, meter="turns", **period) == 0
-    assert usage.quantity(customer_id=acme.pk, meter="turns", environment="shadow", **period) == 1
-    assert usage.quantity(customer_id=acme.pk, meter="decisions", environment="shadow", **period) == 2
+
+    def counted(meter, environment="production"):
+        return usage.quantity(
+            customer_id=acme.pk,
+            meter=meter,
+            environment=environment,
+            starts_at=NOW - timedelta(days=1),
+            ends_at=NOW,
+        )
+
+    assert (counted("turns"), counted("decisions")) == (0, 0)
+    assert (counted("turns", "shadow"), counted("decisions", "shadow")) == (1, 2)
