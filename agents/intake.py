@@ -1,10 +1,10 @@
 """What one request of a sender does: parse, verify, record, and let the device's chain move on, in one transaction."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -17,6 +17,21 @@ from agents.models.feeds import FeedSource
 from metering import ingest
 from metering.event import Malformed, UsageEvent, Verdict
 from metering.ingest import BatchEvidence, Recorded
+
+KEY_LENGTH: Final = 128
+_REMEMBERED: Final = 100_000
+
+_known: set[tuple[int, str]] = set()  # agents, by customer and key
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The parsed events of one request, who sent it, and how it can be proved."""
+
+    caller: Caller
+    submissions: Sequence[UsageEvent | Malformed]
+    received_at: datetime
+    evidence: BatchEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +56,7 @@ def receive(
     When this returns inside no outer transaction, what it accepted is committed. Raises RequestError, WireError or
     DeviceChainError where the request as a whole is refused; then nothing of it is stored.
     """
-    documents = cloudevents.decode(body=body, content_type=content_type, attributes=attributes)
-    submissions = [
-        cloudevents.parse(document=document, index=index, environment=caller.environment, received_at=received_at)
-        for index, document in enumerate(documents)
-    ]
+    documents, submissions = _parse(caller, body, content_type, attributes, received_at)
     if signature is None:
         recorded = record(caller=caller, submissions=submissions, body=body, received_at=received_at)
         return Received(recorded=recorded, device=None)
@@ -66,8 +77,32 @@ def record(
     *, caller: Caller, submissions: Sequence[UsageEvent | Malformed], body: bytes, received_at: datetime
 ) -> Recorded:
     """Take in the parsed events of a request that no device signed; `body` is what was sent, kept as a digest."""
+    return record_all([_delivery(caller, submissions, body, received_at)])[0]
+
+
+def prepare(
+    *, caller: Caller, body: bytes, content_type: str, received_at: datetime, attributes: Mapping[str, str]
+) -> Delivery:
+    """Parse a request that no device signed, for `record_all`. Raises RequestError."""
+    _, submissions = _parse(caller, body, content_type, attributes, received_at)
+    return _delivery(caller, submissions, body, received_at)
+
+
+def _delivery(
+    caller: Caller, submissions: Sequence[UsageEvent | Malformed], body: bytes, received_at: datetime
+) -> Delivery:
     evidence = BatchEvidence(digest=hashlib.sha256(body).digest(), api_key_id=caller.key_id)
-    return _record(caller, submissions, received_at, evidence)
+    return Delivery(caller, submissions, received_at, evidence)
+
+
+def _parse(
+    caller: Caller, body: bytes, content_type: str, attributes: Mapping[str, str] | None, received_at: datetime
+) -> tuple[list[Any], list[UsageEvent | Malformed]]:
+    documents = cloudevents.decode(body=body, content_type=content_type, attributes=attributes)
+    return documents, [
+        cloudevents.parse(document=document, index=index, environment=caller.environment, received_at=received_at)
+        for index, document in enumerate(documents)
+    ]
 
 
 def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> SignedBatch:
@@ -107,29 +142,63 @@ def _receive_signed(
     return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached}), suspicions
 
 
-@transaction.atomic
 def _record(
     caller: Caller, submissions: Sequence[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
 ) -> Recorded:
-    fed = feeds.assign(
-        customer_id=caller.customer_id, submissions=submissions, source=FeedSource.EVENTS, now=received_at
-    )
-    recorded = ingest.record(
-        customer_id=caller.customer_id, submissions=fed, received_at=received_at, evidence=evidence
-    )
-    make_known(customer_id=caller.customer_id, submissions=submissions, now=received_at)
+    return record_all([Delivery(caller, submissions, received_at, evidence)])[0]
+
+
+@transaction.atomic
+def record_all(deliveries: Sequence[Delivery]) -> tuple[Recorded, ...]:
+    """Take in the parsed events of several requests in one transaction: they share the cost of its commit."""
+    recorded = ingest.record_all(requests=[_fed(one) for one in deliveries])
+    _make_all_known([(one.caller.customer_id, one.submissions, one.received_at) for one in deliveries])
     return recorded
+
+
+def _fed(one: Delivery) -> ingest.Request:
+    customer_id = one.caller.customer_id
+    submissions = feeds.assign(
+        customer_id=customer_id, submissions=one.submissions, source=FeedSource.EVENTS, now=one.received_at
+    )
+    return ingest.Request(customer_id, submissions, one.received_at, one.evidence)
 
 
 def make_known(*, customer_id: int, submissions: Sequence[UsageEvent | Malformed], now: datetime) -> None:
     """Add the agents that were never seen before; the unique key decides, so two requests at once agree."""
-    subjects = sorted({event.subject[:128] for event in submissions if isinstance(event, UsageEvent) and event.subject})
-    known = set(Agent.objects.filter(customer_id=customer_id, key__in=subjects).values_list("key", flat=True))
+    _make_all_known([(customer_id, submissions, now)])
+
+
+def _make_all_known(received: Iterable[tuple[int, Sequence[UsageEvent | Malformed], datetime]]) -> None:
+    seen: dict[tuple[int, str], datetime] = {}
+    for customer_id, submissions, now in received:
+        subjects = {event.subject for event in submissions if isinstance(event, UsageEvent) and event.subject}
+        seen |= {(customer_id, subject[:KEY_LENGTH]): now for subject in subjects}
+    if unheard := sorted(seen.keys() - _known):
+        _add_unknown(unheard, seen)
+        transaction.on_commit(lambda: _remember(unheard))  # what is rolled back must not be remembered
+
+
+def _add_unknown(unheard: Sequence[tuple[int, str]], seen: Mapping[tuple[int, str], datetime]) -> None:
+    customers, subjects = {one for one, _ in unheard}, {one for _, one in unheard}
+    rows = Agent.objects.filter(customer_id__in=customers, key__in=subjects).values_list("customer_id", "key")
+    known = set(rows)
     Agent.objects.bulk_create(
         [
-            Agent(customer_id=customer_id, key=subject, name=subject, first_seen_at=now)
-            for subject in subjects
-            if subject not in known
+            Agent(customer_id=one[0], key=one[1], name=one[1], first_seen_at=seen[one])
+            for one in unheard
+            if one not in known
         ],
         ignore_conflicts=True,
     )
+
+
+def forget() -> None:
+    """Forget which agents are known, for when the rows themselves are gone."""
+    _known.clear()
+
+
+def _remember(heard: Iterable[tuple[int, str]]) -> None:
+    if len(_known) > _REMEMBERED:
+        _known.clear()
+    _known.update(heard)

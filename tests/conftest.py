@@ -2,6 +2,7 @@
 
 import pytest
 
+from agents import intake
 from metering import origins, partitions, rulebook, seeds
 from metering.models import EventType, Meter
 
@@ -9,7 +10,7 @@ from metering.models import EventType, Meter
 @pytest.fixture(autouse=True)
 def _forgetful():
     """No test starts with what a process remembers of another test's rows."""
-    for memory in (origins, partitions, rulebook):
+    for memory in (intake, origins, partitions, rulebook):
         memory.forget()
 
 

@@ -22,12 +22,16 @@ def read_body(request: HttpRequest, *, limit: int = MAX_BYTES) -> bytes:
         raise MalformedRequestError("Content-Length is not a number.")
     if int(length) > limit:
         raise _too_large(limit)
-    body = request.read(limit + 1)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "gzip":
+    return unpacked(request.read(limit + 1), encoding=request.headers.get("Content-Encoding", ""), limit=limit)
+
+
+def unpacked(body: bytes, *, encoding: str, limit: int = MAX_BYTES) -> bytes:
+    """Return a body as it was before its sender packed it. Raises RequestTooLargeError and MalformedRequestError."""
+    packing = encoding.strip().lower() or "identity"
+    if packing == "gzip":
         body = _unpack(body, limit)
-    elif encoding != "identity":
-        raise MalformedRequestError(f"Content-Encoding {encoding[:20]} is not understood; send gzip or none.")
+    elif packing != "identity":
+        raise MalformedRequestError(f"Content-Encoding {packing[:20]} is not understood; send gzip or none.")
     if len(body) > limit:
         raise _too_large(limit)
     return body

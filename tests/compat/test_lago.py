@@ -174,7 +174,7 @@ def test_a_fault_of_ours_asks_to_try_again(client, key, monkeypatch):
     def broken(**_):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr("metering.ingest.record", broken)
+    monkeypatch.setattr("metering.ingest.record_all", broken)
     answer = client.post(
         "/api/v1/events",
         data=b'{"event": {"transaction_id": "t1"}}',
