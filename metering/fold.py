@@ -14,7 +14,7 @@ from typing import Final
 from django.db import connection, transaction
 from psycopg.sql import SQL, Composable, Literal
 
-from metering import coverage, meters, readings, windows
+from metering import coverage, meters, readings, summaries, windows
 from metering.audit import Difference, check
 from metering.models import Fold
 from metering.rules import Rule
@@ -24,6 +24,7 @@ __all__ = ["Difference", "Folded", "check", "fold", "fold_all"]
 BATCHES_PER_FOLD: Final = 20_000
 EVENTS_PER_FOLD: Final = 200_000
 VOIDS_PER_FOLD: Final = 5_000
+FEW_METERS: Final = 10
 
 _WAITING: Final = """
 SELECT id, event_count, received_at FROM metering_batch WHERE fold_id IS NULL ORDER BY id LIMIT %s
@@ -122,12 +123,15 @@ def _run(statement: str, number: int, ids: list[int]) -> None:
 
 
 def _add(rules: Sequence[Rule], batches: Sequence[_Batch]) -> None:
+    summaries.refresh(received=(one.received_at for one in batches))
     which = _among([one.id for one in batches], [one.received_at for one in batches])
     windows.add(rules=_concerned(rules, which), which=which)
 
 
 def _concerned(rules: Sequence[Rule], which: Composable) -> list[Rule]:
-    """Return the meters whose type of event is there at all; there may be many more."""
+    """Return the meters whose type of event is there at all, where there are too many to just look."""
+    if len(rules) <= FEW_METERS:
+        return list(rules)
     found = readings.fetch(SQL("SELECT DISTINCT e.type FROM {} e WHERE {}").format(readings.EVENTS, which))
     types = {name for (name,) in found}
     return [rule for rule in rules if rule.event_type in types]

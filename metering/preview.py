@@ -69,7 +69,7 @@ def preview(*, rule: Rule) -> Preview:
         events=Literal(NEWEST_EVENTS),
     )
     # The driver gives jsonb as text.
-    found = [Example(*row, msgspec.json.decode(names)) for *row, names in readings.fetch(query)]
+    found = [Example(*row[:-1], msgspec.json.decode(row[-1])) for row in readings.fetch(query)]
     counted = [one for one in found if one.counts]
     others = [one for one in found if not one.counts]
     # Some of those that it leaves out, because a wrong condition shows there.

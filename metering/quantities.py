@@ -13,6 +13,7 @@ LEVEL_FRACTION_DIGITS: Final = 6  # a level is multiplied by microseconds, which
 _NUMBER = re.compile(PATTERN.removesuffix("$") + r"\Z")
 
 # Python's default context keeps 28 digits and rounds in silence; a numeric(38, 12) needs more.
+_ONE: Final = Decimal(1)
 EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow])
 
 
@@ -47,9 +48,8 @@ def number_of(value: object) -> Decimal:
 
 def plain(number: Decimal) -> Decimal:
     """Return `number` without trailing zeros and without an exponent, so that equal quantities print alike."""
-    with localcontext(EXACT):
-        short = number.normalize()
-        return short.quantize(Decimal(1)) if int(short.as_tuple().exponent) > 0 else short + 0
+    short = number.normalize(EXACT)
+    return short.quantize(_ONE, context=EXACT) if int(short.as_tuple().exponent) > 0 else EXACT.plus(short)
 
 
 def product(one: Decimal, other: Decimal) -> Decimal:

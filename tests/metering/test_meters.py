@@ -134,10 +134,11 @@ def test_an_archived_meter_keeps_what_it_counted_and_counts_and_asks_nothing_mor
 
 
 def test_an_unknown_meter_is_named():
-    for ask in (meters.archive, backfill.progress):
-        rest = {"now": LATER} if ask is meters.archive else {}
+    with pytest.raises(UnknownMeterError, match="miles"):
+        meters.archive(key="miles", now=LATER)
+    for ask in (backfill.progress, backfill.restart, backfill.step):
         with pytest.raises(UnknownMeterError, match="miles"):
-            ask(**{"meter" if ask is backfill.progress else "key": "miles"}, **rest)
+            ask(meter="miles")
 
 
 def test_a_back_fill_goes_step_by_step_and_usage_is_exact_at_every_step():
