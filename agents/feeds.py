@@ -27,6 +27,7 @@ AGENT: Final = "agent"
 # process may answer from what it read a little earlier: no event of the new time was taken in under the old one.
 LEAD: Final = timedelta(minutes=10)
 _FRESH: Final = timedelta(seconds=15)
+_MOST_KNOWN: Final = 10_000  # customers that one process remembers at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,5 +153,7 @@ def _recent(customer_id: int, now: datetime) -> Declared:
     read_at, known = _known.get(customer_id, (None, None))
     if read_at is None or known is None or abs(now - read_at) > _FRESH:
         known = declared(customer_id=customer_id)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
         _known[customer_id] = (now, known)
     return known
