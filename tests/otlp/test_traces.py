@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from agents import reviews
+from agents import reviews, tasks
 from agents.errors import UnknownReviewError
 from agents.models import Agent, Span, Trace
 from agents.models.traces import TraceIssue, TraceState
@@ -264,3 +264,12 @@ def test_nothing_of_the_otlp_feed_is_billed_until_it_is_declared(acme):
 
     assert (counted("turns"), counted("decisions")) == (0, 0)
     assert (counted("turns", "shadow"), counted("decisions", "shadow")) == (1, 2)
+
+
+def test_the_task_looks_as_of_the_clock_or_of_a_time_with_an_offset(acme):
+    make.send(acme, *make.pydantic_ai(make.trace_id()))
+    assert tasks.complete_traces("2026-11-15T12:00:59+00:00") == 0
+    assert tasks.complete_traces("2026-11-15T13:01:00+01:00") == 1
+    assert tasks.complete_traces() == 0
+    with pytest.raises(ValueError, match="offset"):
+        tasks.complete_traces("2026-11-15T12:00:00")
