@@ -6,7 +6,7 @@ no crash can part them. Events need no key: source and id are one.
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,7 +27,7 @@ class Answer:
     """What a request was answered; `is_repeated` where it was done before."""
 
     status: int
-    content_type: str
+    headers: Mapping[str, str]
     content: bytes
     is_repeated: bool = False
 
@@ -75,7 +75,7 @@ def run(
         **names,
         digest=digest,
         status=answer.status,
-        content_type=answer.content_type,
+        headers=dict(answer.headers),
         answer=answer.content,
         done_at=now,
     )
@@ -99,6 +99,4 @@ def _lock(name: str) -> None:
 def _repeat(before: IdempotentRequest, digest: bytes) -> Answer:
     if bytes(before.digest) != digest:
         raise KeyReusedError("This Idempotency-Key came before, with another body.")
-    return Answer(
-        status=before.status, content_type=before.content_type, content=bytes(before.answer), is_repeated=True
-    )
+    return Answer(status=before.status, headers=before.headers, content=bytes(before.answer), is_repeated=True)

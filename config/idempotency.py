@@ -60,13 +60,9 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _answer(response: HttpResponse) -> Answer:
-    return Answer(
-        status=response.status_code, content_type=response.headers.get("Content-Type", ""), content=response.content
-    )
+    return Answer(status=response.status_code, headers=dict(response.headers), content=response.content)
 
 
 def _response(answer: Answer) -> HttpResponse:
-    response = HttpResponse(answer.content, status=answer.status, content_type=answer.content_type)
-    if answer.is_repeated:
-        response[REPLAYED] = "true"
-    return response
+    replayed = {REPLAYED: "true"} if answer.is_repeated else {}
+    return HttpResponse(answer.content, status=answer.status, headers={**answer.headers, **replayed})

@@ -121,6 +121,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "config.errors.answer_problem",
+    "DEFAULT_METADATA_CLASS": None,  # the document at /v1/schema says it better than OPTIONS
     "DEFAULT_SCHEMA_CLASS": "config.openapi.schema.Schema",
     "UNAUTHENTICATED_USER": None,
 }

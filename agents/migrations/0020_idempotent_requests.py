@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 ("path", models.TextField()),
                 ("digest", models.BinaryField(help_text="SHA-256 of the body.", max_length=32)),
                 ("status", models.PositiveSmallIntegerField()),
-                ("content_type", models.TextField()),
+                ("headers", models.JSONField()),
                 ("answer", models.BinaryField()),
                 ("done_at", models.DateTimeField()),
                 (

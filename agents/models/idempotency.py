@@ -14,7 +14,7 @@ class IdempotentRequest(models.Model):
     path = models.TextField()
     digest = models.BinaryField(max_length=32, help_text="SHA-256 of the body.")
     status = models.PositiveSmallIntegerField()
-    content_type = models.TextField()
+    headers = models.JSONField()
     answer = models.BinaryField()
     done_at = models.DateTimeField()
 

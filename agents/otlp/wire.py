@@ -125,7 +125,12 @@ def _spans_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    """Return a list of objects, empty where there is none. The protobuf library takes a text for an empty object."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("an array of objects is required")
+    return value
 
 
 def _base64_of(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from config.openapi.shapes import TEXT, items, record, ref
+from config.openapi.shapes import TEXT, items, ref
 
 _BINARY: Final = (
     "Takes one event (structured), or a batch of at most 1,000; 4 MiB, gzip understood. One event may also come in "
@@ -24,6 +24,13 @@ _STATUS: Final = {
 _PARTIAL: Final = {
     "type": "object",
     "properties": {"partialSuccess": {"type": "object", "properties": {"rejectedSpans": TEXT, "errorMessage": TEXT}}},
+}
+_SCOPES: Final = items({"type": "object"}) | {"type": ["array", "null"]}
+_RESOURCES: Final = items({"type": "object", "properties": {"scopeSpans": _SCOPES}}) | {"type": ["array", "null"]}
+_EXPORT: Final = {
+    "type": "object",
+    "description": "An ExportTraceServiceRequest; unknown members are ignored.",
+    "properties": {"resourceSpans": _RESOURCES},
 }
 _BYTES: Final = {"type": "string", "format": "binary"}
 
@@ -65,7 +72,7 @@ DOORS: Final[dict[str, dict[str, Any]]] = {
             "requestBody": {
                 "required": True,
                 "content": {
-                    "application/json": {"schema": record(resourceSpans=items({"type": "object"}, maxItems=0))},
+                    "application/json": {"schema": _EXPORT},
                 },
             },
             "responses": {

@@ -25,7 +25,10 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What passes in one operation: query parameters, the body, the answer by media type, and how it may be refused."""
+    """What passes in one operation: query parameters, the body, the answer, and how it may be refused.
+
+    `repeated` is the status of an answer to what was done before.
+    """
 
     answer: Shape
     status: int = 200
@@ -33,6 +36,7 @@ class Operation:
     body: Shape | None = None
     refusals: tuple[int, ...] = ()
     csv: bool = False
+    repeated: int | None = None
     headers: Shape = field(default_factory=dict)
 
 
@@ -141,6 +145,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("metering.api.corrections.VoidView", "POST"): Operation(
         _VOID,
         status=201,
+        repeated=200,
         body=record(source=_TEXT_TO_STORE, id=_TEXT_TO_STORE, reason=_TEXT_TO_STORE),
         refusals=(400, 404, 409, 415, 422),
     ),
@@ -164,6 +169,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
             query("cursor", TEXT, description="Of `next` or `previous` of another page."),
             query("limit", _LIMIT),
         ),
+        refusals=(400, 404),
     ),
     ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
     ("billing.api.views.PlanList", "GET"): Operation(PLANS),

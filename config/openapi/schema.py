@@ -92,13 +92,14 @@ def _responses(told: Operation, *, has_key: bool, is_writing: bool) -> Shape:
     done: Shape = {"description": HTTPStatus(told.status).phrase, "content": content}
     if told.headers:
         done["headers"] = told.headers
+    dones = {str(status): done for status in (told.status, told.repeated) if status}
     statuses = {
         *_ALWAYS,
         *told.refusals,
         *((404,) if has_key else ()),
         *((400, 409, 413, 422) if is_writing else (406,)),
     }
-    return {str(told.status): done} | _problems(statuses)
+    return dones | _problems(statuses)
 
 
 def _problems(statuses: Iterable[int]) -> Shape:

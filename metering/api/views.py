@@ -1,6 +1,7 @@
 """GET /v1/meters/{key}/query and GET /v1/usage/account: what a customer used, and what became of its events."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rest_framework.renderers import JSONRenderer
@@ -48,8 +49,8 @@ def _arguments(query: UsageQuery) -> dict[str, Any]:
 def _body(found: Usage, query: UsageQuery) -> dict[str, Any]:
     rows = [
         {
-            "from": row.starts_at.isoformat(),
-            "to": row.ends_at.isoformat(),
+            "from": _text_of(row.starts_at),
+            "to": _text_of(row.ends_at),
             "group": dict(row.group),
             "quantity": f"{row.quantity:f}",
         }
@@ -64,3 +65,9 @@ def _body(found: Usage, query: UsageQuery) -> dict[str, Any]:
         "fold": found.fold,
         "rows": rows,
     }
+
+
+def _text_of(at: datetime) -> str:
+    """Return an instant in its zone; in UTC where the zone was off by seconds then, which RFC 3339 cannot write."""
+    offset = at.utcoffset() or timedelta(0)
+    return (at.astimezone(UTC) if offset % timedelta(minutes=1) else at).isoformat()

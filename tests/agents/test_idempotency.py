@@ -29,7 +29,8 @@ def make_agent(request: HttpRequest) -> HttpResponse:
         entered.set()
         leave.wait(10)
     status = asked.get("status", 201)
-    return HttpResponse(f"made {Agent.objects.count()}", status=status, content_type="text/plain; charset=utf-8")
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Location": "/v1/agents/1"}
+    return HttpResponse(f"made {Agent.objects.count()}", status=status, headers=headers)
 
 
 entered, leave = threading.Event(), threading.Event()
@@ -62,7 +63,8 @@ def post(client, acme):
 def test_a_repetition_gets_the_answer_of_the_first(post):
     first, again = post(), post()
     assert (first.status_code, first.content) == (again.status_code, again.content) == (201, b"made 1")
-    assert first.headers["Content-Type"] == again.headers["Content-Type"]
+    for name in ("Content-Type", "Location"):
+        assert first.headers[name] == again.headers[name]
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     assert Agent.objects.count() == 1

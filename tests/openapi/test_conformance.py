@@ -12,7 +12,7 @@ from metering import fold
 from tests.factories import NOW, SigningDevice, api_key, customer
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = number("SCHEMATHESIS_EXAMPLES", 25)
+EXAMPLES = number("SCHEMATHESIS_EXAMPLES", 15)
 
 
 @pytest.fixture

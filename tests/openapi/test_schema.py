@@ -84,3 +84,12 @@ def test_a_media_type_that_is_not_offered_is_a_problem(client, db):
     headers = {"Accept": "image/png", "Authorization": f"Bearer {api_key(customer())}"}
     answer = client.get("/v1/meters", headers=headers)
     assert (answer.status_code, answer.headers["Content-Type"]) == (406, "application/problem+json")
+
+
+def test_an_instant_in_a_zone_that_was_off_by_seconds_is_still_rfc_3339(client, db):
+    answer = client.get(
+        "/v1/meters/turns/query?from=1850-01-01T00:00:00Z&to=2026-01-01T00:00:00Z&zone=Europe/Berlin",
+        headers={"Authorization": f"Bearer {api_key(customer())}"},
+    )
+    row = answer.json()["rows"][0]
+    assert (row["from"], row["to"]) == ("1850-01-01T00:00:00+00:00", "2026-01-01T01:00:00+01:00")
