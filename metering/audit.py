@@ -7,10 +7,11 @@ from typing import Final
 
 from psycopg.sql import SQL, Composable, Literal
 
-from metering import coverage, meters, readings, windows
+from metering import coverage, horizon, meters, readings, windows
 from metering.judging import MAX_AHEAD
 from metering.models import Coverage
 from metering.rules import Rule
+from metering.slices import BEGINNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +80,27 @@ GROUP BY 1 ORDER BY 1
 _COUNTS: Final = SQL("(b.fold_id <= {last} AND {matches} AND ({value}) IS NOT NULL)")
 _STORED: Final = SQL("""
 SELECT customer_id, coalesce(b.accepted, 0), coalesce(e.stored, 0)
-FROM (SELECT customer_id, sum(event_count) AS accepted FROM metering_batch GROUP BY 1) b
-FULL JOIN (SELECT customer_id, count(*) AS stored FROM {relation} GROUP BY 1) e USING (customer_id)
+FROM (SELECT customer_id, sum(event_count) AS accepted FROM metering_batch WHERE received_at >= {since} GROUP BY 1) b
+FULL JOIN (SELECT customer_id, count(*) AS stored FROM {relation} WHERE received_at >= {since} GROUP BY 1) e
+     USING (customer_id)
 WHERE b.accepted IS DISTINCT FROM e.stored ORDER BY 1
 """)
 _WITHOUT_END: Final = 2**63 - 1
 
 
 def check() -> list[Difference]:
-    """Compare every window of every meter with a scan of the folded events; an empty list says that all is well."""
+    """Compare the windows of every meter with a scan of the folded events; an empty list says that all is well.
+
+    Windows of a time of which events lie in archives only are left out.
+    """
     covered = set(Coverage.objects.values_list("meter_id", flat=True))
-    return [one for rule in meters.all_rules() if rule.id in covered for one in _differences(rule)]
+    since = horizon.complete_since() or BEGINNING
+    return [one for rule in meters.all_rules() if rule.id in covered for one in _differences(rule, since)]
 
 
-def _differences(rule: Rule) -> list[Difference]:
+def _differences(rule: Rule, since: datetime) -> list[Difference]:
     which = [readings.matches_type(rule), readings.counted(rule.last_fold), coverage.covered(rule=rule)]
-    rows = windows.differences(rule=rule, which=readings.every(which))
+    rows = windows.differences(rule=rule, which=readings.every(which), since=since)
     return [
         Difference(rule.key, customer, at, width, kind, names, amounts[::2], amounts[1::2])
         for customer, at, width, kind, names, *amounts in rows
@@ -104,7 +110,10 @@ def _differences(rule: Rule) -> list[Difference]:
 def accounts(
     *, customer_id: int | None = None, starts_at: datetime | None = None, ends_at: datetime | None = None
 ) -> dict[int, Account]:
-    """Return, by customer, the states of the events that were used in [starts_at, ends_at); null bounds are open."""
+    """Return, by customer, the states of the events that were used in [starts_at, ends_at); null bounds are open.
+
+    Of the events that are stored: those in archives only were counted long ago.
+    """
     rules = meters.all_rules()
     query = _ACCOUNTS.format(
         content=readings.content(rules),
@@ -134,4 +143,5 @@ def _counts(rule: Rule) -> Composable:
 
 def shortfalls() -> list[Shortfall]:
     """Compare how many events batches say they brought with how many are stored; an empty list says all is well."""
-    return [Shortfall(*row) for row in readings.fetch(_STORED.format(relation=readings.EVENTS))]
+    since = Literal(horizon.stored_since() or BEGINNING)
+    return [Shortfall(*row) for row in readings.fetch(_STORED.format(relation=readings.EVENTS, since=since))]

@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db import IntegrityError, transaction
 
-from metering import keys
+from metering import horizon, keys
 from metering.errors import AlreadyVoidedError, ArchivedEventError, InvalidVoidError, UnknownEventError
 from metering.models import Batch, Event, EventKey, Void
 
@@ -77,7 +77,9 @@ def _find(customer_id: int, source: str, event_id: str) -> Event:
     event = Event.objects.filter(
         customer_id=customer_id, batch_id=taken, received_at=received_at, source=source, event_id=event_id
     ).first()
-    if event is None:
+    since = horizon.complete_since()
+    # One that is stored may share a window with others that no longer are, and with which it would be made anew.
+    if event is None or (since is not None and event.time < since):
         raise ArchivedEventError(event_id)
     return event
 

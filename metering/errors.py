@@ -4,6 +4,7 @@ MeteringError
 ├── UnknownMeterError      no meter has this key
 ├── UnknownDimensionError  the meter is not split by this field
 ├── UnknownFoldError       the fold lies in the future
+├── ArchivedUsageError     the question needs events that lie in an archive only
 ├── InvalidQueryError      a parameter of a question about usage cannot be used
 ├── InvalidMeterError      fields of a meter's definition cannot be used
 ├── MeterTakenError        there is a meter with this key
@@ -15,6 +16,7 @@ MeteringError
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 
 class MeteringError(Exception):
@@ -51,6 +53,14 @@ class UnknownFoldError(MeteringError):
 
     def __init__(self, number: int, *, latest: int) -> None:
         super().__init__("as_of", f"There is no fold {number}; the latest is {latest}.")
+
+
+class ArchivedUsageError(MeteringError):
+    """The question can be answered from events only, of which some lie in an archive."""
+
+    def __init__(self, since: datetime) -> None:
+        detail = f"Only whole quarters of an hour, as of the newest fold, can be asked for before {since.isoformat()}."
+        super().__init__("from", detail)
 
 
 class InvalidQueryError(MeteringError):

@@ -1,7 +1,7 @@
 """Shows which stored events a meter would count, before it is defined: an example, not a quantity."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -69,7 +69,8 @@ def preview(*, rule: Rule) -> Preview:
         events=Literal(NEWEST_EVENTS),
     )
     # The driver gives jsonb as text.
-    found = [Example(*row[:-1], msgspec.json.decode(row[-1])) for row in readings.fetch(query)]
+    rows = readings.fetch(query)
+    found = [replace(Example(*row), dimensions=msgspec.json.decode(row[-1])) for row in rows]
     counted = [one for one in found if one.counts]
     others = [one for one in found if not one.counts]
     # Some of those that it leaves out, because a wrong condition shows there.

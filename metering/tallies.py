@@ -12,9 +12,9 @@ from typing import Final
 
 from psycopg.sql import SQL, Composable, Literal
 
-from metering import readings, slices
+from metering import horizon, readings, slices
 from metering.aggregation import Period, rank_of
-from metering.errors import InvalidQueryError
+from metering.errors import ArchivedUsageError, InvalidQueryError
 from metering.judging import MAX_AHEAD
 from metering.rules import Rule
 from metering.slices import BEGINNING, Slice, Stretch
@@ -139,9 +139,14 @@ WHERE e.value IS NOT NULL""")
 
 
 def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
-    """Add up what a question asks for. Raises InvalidQueryError where the answer would have more than MAX_ROWS rows."""
+    """Add up what a question asks for.
+
+    Raises InvalidQueryError where the answer would have more than MAX_ROWS rows, and ArchivedUsageError where windows
+    cannot answer it and some of the events lie in an archive.
+    """
     windows = [one for one in stretches if one.width]
     edges = [one for one in stretches if not one.width]
+    _require_stored(edges)
     parts = ([_from_windows(question, windows)] if windows else []) + ([_from_events(question, edges)] if edges else [])
     rows = readings.fetch(
         _STATEMENT.format(meter=Literal(question.rule.id), parts=SQL(" UNION ALL ").join(parts), whole=_whole(question))
@@ -154,6 +159,12 @@ def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
         if number is not None
     }
     return Tallies(newest=rows[0][0], is_complete=rows[0][1], by_slice=by_slice)
+
+
+def _require_stored(edges: Sequence[Stretch]) -> None:
+    since = horizon.complete_since() if edges else None
+    if since is not None and edges[0].starts_at < since:
+        raise ArchivedUsageError(since)
 
 
 def _whole(question: Question) -> Composable:

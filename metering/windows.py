@@ -84,8 +84,9 @@ SELECT customer_id, starts_at, width, environment,
        CASE WHEN is_total THEN 'all' ELSE coalesce(c.dimensions, s.dimensions)::text END,
        w.count, c.count, w.total, c.total, w.minimum, c.minimum, w.maximum, c.maximum, w.weighted, c.weighted,
        w.last, c.last
-FROM (SELECT * FROM metering_window WHERE meter_id = {meter}) w
-FULL JOIN cells c USING (customer_id, meter_id, environment, is_total, width, starts_at, series_id)
+FROM (SELECT * FROM metering_window WHERE meter_id = {meter} AND starts_at >= {since}) w
+FULL JOIN (SELECT * FROM cells WHERE starts_at >= {since}) c
+     USING (customer_id, meter_id, environment, is_total, width, starts_at, series_id)
 LEFT JOIN (SELECT customer_id AS owner, id, dimensions FROM metering_series) s
        ON s.owner = w.customer_id AND s.id = w.series_id
 WHERE (w.count, w.total, w.minimum, w.maximum, w.weighted, w.last)
@@ -145,7 +146,8 @@ def forget(*, rule: Rule) -> None:
     readings.run(SQL("DELETE FROM metering_window WHERE meter_id = {}").format(Literal(rule.id)))
 
 
-def differences(*, rule: Rule, which: Composable) -> list[tuple[Any, ...]]:
-    """Return what is wrong with the windows of a meter that should hold the events of which `which` holds."""
+def differences(*, rule: Rule, which: Composable, since: datetime) -> list[tuple[Any, ...]]:
+    """Return what is wrong with the windows from `since` on, which should hold the events of which `which` holds."""
+    which = readings.every([SQL("e.time >= {}").format(Literal(since)), which])
     made = cells(rules=[rule], events=events(rules=[rule], which=which))
-    return readings.fetch(_DIFFER.format(cells=made, meter=Literal(rule.id)))
+    return readings.fetch(_DIFFER.format(cells=made, meter=Literal(rule.id), since=Literal(since)))

@@ -2,12 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, transaction
 
-from metering import fold, meters, readings, usage, windows
+from metering import fold, meters, readings, usage
 from metering.aggregation import AGGREGATIONS
 from metering.models import StoredEvent
 from metering.usage import Span
@@ -49,7 +50,7 @@ def test_a_month_touches_no_event_whatever_is_asked_in_whichever_zone(statements
         meters.define(rule=rule)
     send(*(event(n, first + timedelta(hours=9 * n)) for n in range(60)))
     fold_now()
-    questions = [
+    questions: list[dict[str, Any]] = [
         {},
         {"window": Span.DAY},
         {"window": Span.HOUR},
@@ -73,9 +74,10 @@ def test_a_month_reads_a_row_a_day_of_each_series(statements):
     rule = meters.define(rule=RULES[list(AGGREGATIONS).index("sum")])
     send(*(event(n, first + timedelta(minutes=40 * n)) for n in range(1000)))
     fold_now()
-    for question, most in (({}, 31), ({"group_by": ["agent"]}, 3 * 31)):
+    for names, most in (((), 31), (("agent",), 3 * 31)):
         statements.clear()
-        usage.read(customer_id=ACME, meter=rule.key, starts_at=first, ends_at=first + timedelta(days=31), **question)
+        last = first + timedelta(days=31)
+        usage.read(customer_id=ACME, meter=rule.key, starts_at=first, ends_at=last, group_by=names)
         with connection.cursor() as cursor:
             cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statements[0])
             rows = _rows_of(cursor.fetchone()[0][0]["Plan"], "metering_window")
@@ -100,7 +102,7 @@ def _buffers_of_a_fold(monkeypatch):
         return 0
 
     with monkeypatch.context() as patched:
-        patched.setattr(windows.readings, "run", explain)
+        patched.setattr(readings, "run", explain)
         fold.fold(now=LATER)
     return seen[0]
 
