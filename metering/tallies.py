@@ -3,7 +3,7 @@
 One statement sees one state of the database, so windows and events are always those of the same fold.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg.sql import SQL, Composable, Literal
 
-from metering import horizon, readings, slices
+from metering import horizon, readings, rewinds, slices
 from metering.aggregation import Period, rank_of
 from metering.errors import ArchivedUsageError, InvalidQueryError
 from metering.judging import MAX_AHEAD
@@ -38,6 +38,7 @@ class Question:
     group_by: tuple[str, ...]
     filters: Mapping[str, Sequence[str]]
     as_of: int | None
+    rewinds: bool = False  # windows are read as of an older fold
 
     @property
     def reads_totals(self) -> bool:
@@ -97,11 +98,13 @@ p AS ({parts})
 SELECT state.newest, state.is_complete, t.* FROM state LEFT JOIN ({whole}) t ON true
 """)
 _WHOLE: Final = SQL("""
-SELECT p.n, p.grp, {value} AS quantity, {change} AS change FROM p GROUP BY p.n, p.grp LIMIT {limit}""")
+SELECT p.n, p.grp, {value} AS quantity, {change} AS change FROM p GROUP BY p.n, p.grp HAVING {some} LIMIT {limit}""")
+_SOME: Final = SQL("sum(p.events) > 0")  # a rewind may leave none
 _PEAK: Final = SQL("""
 SELECT b.n, b.grp, coalesce((array_agg(b.value ORDER BY b.value DESC))[({ranks}::int[])[b.n + 1]], 0) AS quantity,
        0::numeric AS change
-FROM (SELECT p.n, p.grp, p.bucket, sum(p.value) AS value FROM p GROUP BY 1, 2, 3) b GROUP BY 1, 2 LIMIT {limit}""")
+FROM (SELECT p.n, p.grp, p.bucket, sum(p.value) AS value FROM p GROUP BY 1, 2, 3 HAVING {some}) b
+GROUP BY 1, 2 LIMIT {limit}""")
 
 # Which slice a window or event lies in: the slices adjoin, so one search in their bounds tells; 0 is before them.
 _NUMBER: Final = SQL("width_bucket({time}, {bounds}) - 1")
@@ -109,7 +112,7 @@ _NUMBER_OF_EQUALS: Final = SQL("floor(extract(epoch FROM {time} - {first}) / {se
 _UNTIL: Final = SQL("extract(epoch FROM ({bounds})[width_bucket({time}, {bounds}) + 1] - {time})")
 
 _FROM_WINDOWS: Final = SQL("""
-SELECT {number} AS n, {group} AS grp, {value} AS value, {weighted} AS weighted, {bucket} AS bucket
+SELECT {number} AS n, {group} AS grp, {value} AS value, {weighted} AS weighted, {bucket} AS bucket, w.count AS events
 FROM unnest({widths}::int[], {starts}::timestamptz[], {ends}::timestamptz[]) AS x (width, starts, ends)
 CROSS JOIN LATERAL (
     SELECT * FROM metering_window w
@@ -120,22 +123,24 @@ CROSS JOIN LATERAL (
 WHERE {filters}""")
 _SERIES: Final = SQL("JOIN metering_series s ON s.customer_id = w.customer_id AND s.id = w.series_id")
 _EVENT_WEIGHT: Final = SQL("e.value * {until}")
+_SIGNED_WEIGHT: Final = SQL("e.value * e.sign * {until}")
 _WINDOW_WEIGHT: Final = SQL("w.weighted + w.total * ({until} - w.width)")
 
 _FROM_EVENTS: Final = SQL("""
-SELECT {number} AS n, e.grp, {value} AS value, {weighted} AS weighted, {bucket} AS bucket
-FROM (SELECT e.time, {group} AS grp, {reading} AS value, {place} AS last
-      FROM (SELECT {content}
-            FROM unnest({starts}::timestamptz[], {ends}::timestamptz[], {received}::timestamptz[])
-                AS x (starts, ends, received)
-            CROSS JOIN LATERAL (
-                SELECT e.* FROM {relation} e JOIN metering_batch b ON b.id = e.batch_id
-                WHERE e.customer_id = {customer} AND e.environment = {environment} AND {type}
-                  AND e.time >= x.starts AND e.time < x.ends AND e.received_at >= x.received AND {counted}
-                OFFSET 0) e
-            OFFSET 0) e
+SELECT {number} AS n, e.grp, {value} AS value, {weighted} AS weighted, {bucket} AS bucket, e.sign AS events
+FROM (SELECT e.time, e.sign, {group} AS grp, {reading} AS value, {place} AS last
+      FROM (SELECT {content}, e.sign FROM ({source}) e OFFSET 0) e
       WHERE {matches} AND {filters}) e
 WHERE e.value IS NOT NULL""")
+_EDGES: Final = SQL("""
+SELECT e.*, 1 AS sign
+FROM unnest({starts}::timestamptz[], {ends}::timestamptz[], {received}::timestamptz[]) AS x (starts, ends, received)
+CROSS JOIN LATERAL (
+    SELECT e.* FROM {relation} e JOIN metering_batch b ON b.id = e.batch_id
+    WHERE e.customer_id = {customer} AND e.environment = {environment} AND {type}
+      AND e.time >= x.starts AND e.time < x.ends AND e.received_at >= x.received AND {counted}
+    OFFSET 0) e
+""")
 
 
 def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
@@ -147,10 +152,8 @@ def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
     windows = [one for one in stretches if one.width]
     edges = [one for one in stretches if not one.width]
     _require_stored(edges)
-    parts = ([_from_windows(question, windows)] if windows else []) + ([_from_events(question, edges)] if edges else [])
-    rows = readings.fetch(
-        _STATEMENT.format(meter=Literal(question.rule.id), parts=SQL(" UNION ALL ").join(parts), whole=_whole(question))
-    )
+    parts = SQL(" UNION ALL ").join(_parts(question, windows, edges))
+    rows = readings.fetch(_STATEMENT.format(meter=Literal(question.rule.id), parts=parts, whole=_whole(question)))
     if len(rows) > MAX_ROWS:
         raise InvalidQueryError("group_by", f"The answer would have more than {MAX_ROWS} rows; ask for less of it.")
     by_slice = {
@@ -159,6 +162,23 @@ def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
         if number is not None
     }
     return Tallies(newest=rows[0][0], is_complete=rows[0][1], by_slice=by_slice)
+
+
+def _parts(question: Question, windows: Sequence[Stretch], edges: Sequence[Stretch]) -> Iterator[Composable]:
+    measure = _MEASURES[question.rule.aggregation.key]
+    if windows:
+        yield _from_windows(question, windows)
+    if windows and question.rewinds:
+        found = rewinds.source(
+            rule=question.rule,
+            customer_id=question.customer_id,
+            environment=question.environment,
+            as_of=question.as_of or 0,
+            stretches=windows,
+        )
+        yield _from_events(question, found, value=SQL("e.value * e.sign"), weight=_SIGNED_WEIGHT)
+    if edges:
+        yield _from_events(question, _edges(question, edges), value=measure.event, weight=_EVENT_WEIGHT)
 
 
 def _require_stored(edges: Sequence[Stretch]) -> None:
@@ -171,10 +191,11 @@ def _whole(question: Question) -> Composable:
     limit = Literal(MAX_ROWS + 1)
     key = question.rule.aggregation.key
     if key == "peak":
-        return _PEAK.format(ranks=Literal([_rank(question.rule, one) for one in question.slices]), limit=limit)
+        ranks = Literal([_rank(question.rule, one) for one in question.slices])
+        return _PEAK.format(ranks=ranks, some=_SOME, limit=limit)
     if key == "level":
-        return _WHOLE.format(value=SQL("sum(p.weighted)"), change=_SUM, limit=limit)
-    return _WHOLE.format(value=_MEASURES[key].whole, change=SQL("0::numeric"), limit=limit)
+        return _WHOLE.format(value=SQL("sum(p.weighted)"), change=_SUM, some=readings.TRUE, limit=limit)
+    return _WHOLE.format(value=_MEASURES[key].whole, change=SQL("0::numeric"), some=_SOME, limit=limit)
 
 
 def _rank(rule: Rule, one: Slice) -> int:
@@ -204,27 +225,33 @@ def _from_windows(question: Question, stretches: Sequence[Stretch]) -> Composabl
     )
 
 
-def _from_events(question: Question, stretches: Sequence[Stretch]) -> Composable:
+def _from_events(question: Question, source: Composable, *, value: Composable, weight: SQL) -> Composable:
     rule, time = question.rule, SQL("e.time")
     column = {name: readings.dimension(readings.field(name)) for name in rule.dimensions}
     return _FROM_EVENTS.format(
         number=_number(question, time),
         group=_group(question, column),
-        value=_MEASURES[rule.aggregation.key].event,
-        weighted=_weighted(question, _EVENT_WEIGHT, time),
+        value=value,
+        weighted=_weighted(question, weight, time),
         bucket=_bucket(rule),
         reading=readings.value(rule),
         place=readings.place_in_time(rule) if rule.aggregation.key == "latest" else SQL("NULL::text[]"),
         content=readings.content([rule]),
+        source=source,
+        matches=readings.matches(rule),
+        filters=readings.within(question.filters, column),
+    )
+
+
+def _edges(question: Question, stretches: Sequence[Stretch]) -> Composable:
+    return _EDGES.format(
         relation=readings.EVENTS,
         starts=_times([one.starts_at for one in stretches]),
         ends=_times([one.ends_at for one in stretches]),
         received=_times([_received(one.starts_at) for one in stretches]),
         customer=Literal(question.customer_id),
         environment=Literal(question.environment),
-        type=readings.matches_type(rule),
-        matches=readings.matches(rule),
-        filters=readings.within(question.filters, column),
+        type=readings.matches_type(question.rule),
         counted=readings.counted(question.as_of),
     )
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Max
 
-from metering import audit, slices, tallies
+from metering import audit, rewinds, slices, tallies
 from metering import fold as folding
 from metering import meters as catalogue
 from metering.aggregation import seconds_between
@@ -185,11 +185,14 @@ def _collect(question: Question) -> Tallies:
     latest = latest_fold() if asked is not None else None
     if asked is not None and latest is not None and not 0 <= asked <= latest:
         raise UnknownFoldError(asked, latest=latest)
-    # The windows of an archived meter stand still at its last fold; those of others move on with every fold.
     question = replace(question, as_of=min((one for one in (asked, last) if one is not None), default=None))
-    if question.as_of == (latest if last is None else last):
+    if question.as_of is not None and question.as_of != last:
+        near = rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=question.as_of)
+        question = replace(question, rewinds=near)
+    # The windows of an archived meter stand still at its last fold; those of others move on with every fold.
+    if question.rewinds or question.as_of == (latest if last is None else last):
         found = _tally(question, use_windows=True)
-        if found.is_complete and (last is not None or asked in {None, found.newest}):
+        if found.is_complete and (question.rewinds or last is not None or asked in {None, found.newest}):
             return found  # else a fold came between, or a back-fill is under way
     return _tally(question, use_windows=False)
 

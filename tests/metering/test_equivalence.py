@@ -26,7 +26,7 @@ from tests.metering.streams import (
 )
 
 pytestmark = pytest.mark.django_db
-several = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 zones = st.sampled_from(ZONES)
 
 

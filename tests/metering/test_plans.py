@@ -42,6 +42,24 @@ def plan_of(statement):
         return json.dumps(cursor.fetchone()[0])
 
 
+def test_a_month_as_of_an_older_fold_is_read_from_windows_and_what_came_since(statements):
+    first = datetime(2026, 10, 1, tzinfo=UTC)
+    rule = meters.define(rule=RULES[list(AGGREGATIONS).index("sum")])
+    send(*(event(n, first + timedelta(hours=n)) for n in range(200)))
+    number = fold_now()
+    send(*(event(n, first + timedelta(hours=n)) for n in range(5)))
+    fold_now()
+    statements.clear()
+    last = first + timedelta(days=31)
+    found = usage.read(customer_id=ACME, meter=rule.key, starts_at=first, ends_at=last, as_of=number)
+    assert [row.quantity for row in found.rows] == [sum(range(200)) / 2]
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statements[-1])
+        plan = cursor.fetchone()[0][0]["Plan"]
+    assert _rows_of(plan, "metering_window") > 0
+    assert _rows_of(plan, "metering_event_2026_11") <= 5
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_month_touches_no_event_whatever_is_asked_in_whichever_zone(statements, zone):
     first = datetime(2026, 10, 1, tzinfo=ZoneInfo(zone))
