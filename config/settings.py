@@ -148,6 +148,8 @@ STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 SELLER_NAME = env.text("AGENTMETER_SELLER_NAME", "Agentmeter")
 SELLER_ADDRESS = env.text("AGENTMETER_SELLER_ADDRESS", "1 Meter Street\n10115 Berlin\nGermany")
 INVOICE_PREFIX = env.text("AGENTMETER_INVOICE_PREFIX", "AM")
+EVENT_MONTHS = env.number("AGENTMETER_EVENT_MONTHS", 0)  # whole months of events kept in the database; 0 keeps all
+ARCHIVE_DIR = Path(env.text("AGENTMETER_ARCHIVE_DIR", str(LOCAL_DIR / "archive")))
 CLOSE_GRACE_HOURS = env.number("AGENTMETER_CLOSE_GRACE_HOURS", 2)
 
 UNFOLD = {"SITE_TITLE": "Agentmeter", "SITE_HEADER": "Agentmeter", "SITE_SYMBOL": "speed"}

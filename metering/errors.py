@@ -12,6 +12,8 @@ MeteringError
 ├── InvalidVoidError       a field of a correction cannot be used
 ├── UnknownEventError      the customer has no such event
 ├── ArchivedEventError     the event is in an archive only
+├── NotArchivableError     a month of events is still needed where it is
+├── ArchiveMismatchError   an archive does not hold what the database does
 └── AlreadyVoidedError     the event was taken back before
 """
 
@@ -122,3 +124,11 @@ class AlreadyVoidedError(MeteringError):
 
     def __init__(self, event_id: str) -> None:
         super().__init__("id", f"The event {event_id!r} was taken back before.")
+
+
+class NotArchivableError(MeteringError):
+    """A month of events cannot be archived yet; the message says what it waits for."""
+
+
+class ArchiveMismatchError(MeteringError):
+    """A file or a partition does not hold what was written; nothing was dropped."""
