@@ -114,7 +114,9 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on."""
+        """Pass the request on; nothing that is stored has U+0000 in its name, and PostgreSQL would not even look."""
+        if "\0" in request.path and request.path.startswith(API_PREFIXES):
+            return problem(drf.NotFound("There is nothing at this address."))
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -17,7 +17,7 @@ from agents import cloudevents, intake
 from agents.auth import Caller
 from agents.cloudevents import strict
 from agents.compat.errors import ContradictedEventsError, RefusedEventsError
-from agents.compat.parameters import read_limit, read_time
+from agents.compat.parameters import read_limit, read_text, read_time
 from agents.errors import RequestTooLargeError, UnsupportedContentTypeError
 from metering import records
 from metering.event import EventVerdict, Malformed, UsageEvent, Verdict
@@ -55,8 +55,8 @@ def list_events(*, caller: Caller, parameters: QueryDict, now: datetime) -> Http
         ends_at=read_time(parameters.get("to"), "to"),
         received_from=read_time(parameters.get("ingestedAtFrom"), "ingestedAtFrom"),
         received_to=read_time(parameters.get("ingestedAtTo"), "ingestedAtTo"),
-        id_part=parameters.get("id", ""),
-        subject_part=parameters.get("subject", ""),
+        id_part=read_text(parameters.get("id"), "id"),
+        subject_part=read_text(parameters.get("subject"), "subject"),
         limit=read_limit(parameters.get("limit"), most=100),
     )
     return JsonResponse([_listed(one) for one in found], safe=False)

@@ -4,7 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, Final
 
 from metering.errors import InvalidQueryError
@@ -14,7 +14,7 @@ _DEEP: Final = re.compile(r"filterGroupBy\[([^\]]+)\]\Z")
 
 
 def read_time(text: object, name: str) -> datetime | None:
-    """Return an instant, or None where there is none. Raises InvalidQueryError."""
+    """Return an instant in UTC, or None where there is none. Raises InvalidQueryError."""
     if text in (None, ""):
         return None
     try:
@@ -23,7 +23,16 @@ def read_time(text: object, name: str) -> datetime | None:
         raise InvalidQueryError(name, f"{str(text)[:40]!r} is not an RFC 3339 time.") from error
     if time.tzinfo is None:
         raise InvalidQueryError(name, "A time needs an offset from UTC, such as Z.")
-    return time
+    if not MINYEAR < time.year < MAXYEAR:
+        raise InvalidQueryError(name, "In another time zone there may be no such time.")
+    return time.astimezone(UTC)
+
+
+def read_text(text: str | None, name: str) -> str:
+    """Return a text, empty where there is none. Raises InvalidQueryError for one that nothing stored can hold."""
+    if text is not None and "\0" in text:
+        raise InvalidQueryError(name, "It holds U+0000.")
+    return text or ""
 
 
 def read_limit(text: str | None, *, most: int) -> int:

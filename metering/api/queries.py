@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Final
 
 from django.http import QueryDict
@@ -78,6 +78,8 @@ def _time(parameters: QueryDict, name: str) -> datetime:
         raise InvalidQueryError(name, f"{text!r} is not an RFC 3339 time.{hint}") from error
     if time.tzinfo is None:
         raise InvalidQueryError(name, "A time needs an offset from UTC, such as Z or %2B01:00.")
+    if not MINYEAR < time.year < MAXYEAR:
+        raise InvalidQueryError(name, "In another time zone there may be no such time.")
     return time
 
 

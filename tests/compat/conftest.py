@@ -1,6 +1,10 @@
 """What tests of the compatible doors share: a live server, a customer with a key, a meter, and both SDKs."""
 
+import gc
+import time
+
 import pytest
+from django.db import connection
 from lago_python_client import Client as LagoClient
 from openmeter import Client as OpenMeterClient
 
@@ -23,7 +27,8 @@ TOKENS = Rule(
 
 @pytest.fixture
 def acme(committed):
-    return customer("acme")
+    yield customer("acme")
+    wait_for_hanging_up()
 
 
 @pytest.fixture
@@ -51,3 +56,24 @@ def lago(live_server, key):
 def count():
     """Fold what was received, so that it can be queried."""
     fold.fold_all(now=NOW)
+
+
+def wait_for_hanging_up():
+    """Wait until the live server's threads have left the database, which could not be taken down under them.
+
+    An answer that an SDK raised about holds its connection, and with it a thread, until it is collected.
+    """
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and others():
+        gc.collect()
+        time.sleep(0.01)
+
+
+def others():
+    """Count the other sessions of this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        return cursor.fetchone()[0]
