@@ -40,9 +40,10 @@ def is_batch(content_type: str) -> bool:
 
 def attributes_of(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the context attributes that the headers of a request carry, by name in lower case, still encoded."""
-    found = {name.lower(): value for name, value in headers.items()}
     return {
-        name.removeprefix(ATTRIBUTE_PREFIX): value for name, value in found.items() if name.startswith(ATTRIBUTE_PREFIX)
+        lower.removeprefix(ATTRIBUTE_PREFIX): value
+        for name, value in headers.items()
+        if (lower := name.lower()).startswith(ATTRIBUTE_PREFIX)
     }
 
 

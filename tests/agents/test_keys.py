@@ -50,6 +50,6 @@ def test_a_revoked_key_ends_once():
 def test_an_expired_key_ends_at_its_instant():
     secret = api_key(customer())
     ApiKey.objects.update(expires_at=NOW)
-    assert keys.recognise(secret=secret, now=NOW - timedelta(microseconds=1))
+    assert keys.recognise(secret=secret, now=NOW - timedelta(microseconds=1)) == ApiKey.objects.get()
     with pytest.raises(InvalidKeyError):
         keys.recognise(secret=secret, now=NOW)
