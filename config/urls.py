@@ -1,17 +1,22 @@
 """Addresses: the API under /v1/, compatible doors under /api/v1/, Stripe's webhooks, the portal, the admin."""
 
 from django.contrib import admin
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from config.errors import problem
+
 
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Answer 200 while the database answers; load balancers and the demo wait for it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Answer 200 while the database answers, else 503; load balancers and the demo wait for it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return problem(error)
     return HttpResponse("ok\n", content_type="text/plain")
 
 
