@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from agents.models import Customer
 from billing import ledger
@@ -151,12 +151,11 @@ def _instant(at: datetime | None) -> str | None:
 
 
 def _take_number(*, prefix: str) -> str:
-    """Return the next number of a series; its row stays locked until the transaction ends, so that none is lost."""
+    """Return the next number of a series; the UPDATE locks its row until the transaction ends, so that none is lost."""
     InvoiceSequence.objects.bulk_create([InvoiceSequence(prefix=prefix)], ignore_conflicts=True)
-    sequence = InvoiceSequence.objects.select_for_update().get(prefix=prefix)
-    taken, sequence.next_number = sequence.next_number, sequence.next_number + 1
-    sequence.save(update_fields=["next_number"])
-    return f"{prefix}-{taken:06}"
+    sequence = InvoiceSequence.objects.filter(prefix=prefix)
+    sequence.update(next_number=F("next_number") + 1)
+    return f"{prefix}-{sequence.get().next_number - 1:06}"
 
 
 def _seller() -> str:

@@ -12,7 +12,7 @@ from billing.models import BillingPeriod, RateCard
 from billing.portal.forms import UsageQuestion
 from billing.portal.readings import Course, Moment, Reading, read_courses, unit_of
 from billing.portal.sheets import Cell
-from billing.portal.wording import day_text, label_of, moment_text, quantity_text, span_text
+from billing.portal.wording import day_text, label_of, moment_text, plural_of, quantity_text, span_text
 from metering import usage
 from metering.usage import MeterInfo, Span
 
@@ -20,15 +20,16 @@ MOST_SHOWN: Final = 6
 DEFAULT_DAYS: Final = 30
 UNNAMED: Final = "Not stated"
 MEANINGS: Final = {
-    "count": "Each {window} shows how many {unit}s fell into it.",
-    "sum": "Each {window} shows what was added up in it, in {unit}s.",
-    "level": "Each {window} shows the average number of {unit}s held in it.",
-    "peak": "Each {window} shows its busiest stretch, in {unit}s.",
-    "min": "Each {window} shows the lowest value in it, in {unit}s.",
-    "max": "Each {window} shows the highest value in it, in {unit}s.",
-    "unique": "Each {window} shows how many different {unit}s occurred in it.",
-    "latest": "Each {window} shows the last value in it, in {unit}s.",
+    "count": "Each {window} shows how many {units} fell into it.",
+    "sum": "Each {window} shows what was added up in it, in {units}.",
+    "level": "Each {window} shows the average number of {units} held in it.",
+    "peak": "Each {window} shows its busiest stretch, in {units}.",
+    "min": "Each {window} shows the lowest value in it, in {units}.",
+    "max": "Each {window} shows the highest value in it, in {units}.",
+    "unique": "Each {window} shows how many different {units} occurred in it.",
+    "latest": "Each {window} shows the last value in it, in {units}.",
 }
+WHOLES: Final = {"level": " on average", "peak": " at the peak"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Exploration:
     @property
     def meaning(self) -> str:
         """How one value of the chart is to be read."""
-        return MEANINGS[self.meter.aggregation].format(window=self.question.window, unit=self.unit)
+        return MEANINGS[self.meter.aggregation].format(window=self.question.window, units=plural_of(self.unit))
 
     @property
     def freshness(self) -> str:
@@ -118,7 +119,7 @@ class Exploration:
                 {"label": series.label, "quantities": [f"{quantity:f}" for quantity in series.quantities]}
                 for series in self.series
             ],
-            "unit": self.unit,
+            "unit": plural_of(self.unit),
             "window": self.question.window,
             "zone": self.zone.key,
         }
@@ -218,10 +219,18 @@ def _whole_days(question: UsageQuestion, zone: ZoneInfo) -> tuple[datetime, date
 
 
 def _series(question: UsageQuestion, reading: Reading) -> Iterable[Series]:
-    unit = unit_of(question.meter)
     for course in reading.courses[:MOST_SHOWN]:
         label = _course_label(question, course)
-        yield Series(label=label, total=f"{quantity_text(course.whole)} {unit}", quantities=course.quantities)
+        yield Series(
+            label=label,
+            total=_whole_text(question.meter, course.whole),
+            quantities=course.quantities,
+        )
+
+
+def _whole_text(meter: MeterInfo, whole: Decimal) -> str:
+    unit = unit_of(meter)
+    return f"{quantity_text(whole)} {unit if whole == 1 else plural_of(unit)}{WHOLES.get(meter.aggregation, '')}"
 
 
 def _course_label(question: UsageQuestion, course: Course) -> str:

@@ -14,6 +14,7 @@ from billing.portal.wording import label_of
 from metering.usage import MeterInfo, Span
 
 MOST_DAYS: Final = {Span.HOUR: 31, Span.DAY: 366}
+EARLIEST: Final = date(2000, 1, 1)  # long before the first event; the calendar's own first day has no UTC
 WINDOWS: Final = [(Span.HOUR.value, "Hour"), (Span.DAY.value, "Day")]
 _AT_ONCE: Final = {"hx-get": reverse_lazy("portal:usage"), "hx-trigger": "change", "hx-include": "closest form"}
 
@@ -42,9 +43,9 @@ class UsageQuestion:
         )
 
     def bounds(self, *, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
-        """Return the half-open time asked for, as far as it has passed."""
-        end = _midnight(self.last + timedelta(days=1), zone)
-        return _midnight(self.first, zone), min(end, now.astimezone(UTC))
+        """Return the half-open time asked for, as far as it has passed; at its very start, the first instant."""
+        start, end = _midnight(self.first, zone), _midnight(self.last + timedelta(days=1), zone)
+        return start, max(min(end, now.astimezone(UTC)), start + timedelta.resolution)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -101,6 +102,8 @@ class UsageForm(forms.Form):
     def _check_days(self, first: date, last: date, window: Span) -> None:
         if last < first:
             self.add_error("last", "The last day must not be before the first.")
+        elif first < EARLIEST:
+            self.add_error("first", f"The first day must not be before {EARLIEST:%Y}.")
         elif first > self.today:
             self.add_error("first", "The first day lies in the future.")
         elif (last - first).days >= MOST_DAYS[window]:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Q
 
 from agents.models import Customer
 from billing import catalog, closing, ledger
@@ -44,7 +45,10 @@ class SpendLine:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """A period that has begun, rated as if it ended now; `elapsed` is in per cent, `invoice_at` when it is invoiced."""
+    """A period that has begun, rated as if it ended now; `elapsed` is in per cent, `invoice_at` when it is invoiced.
+
+    Where its invoice was made before its end, the lines are those of the invoice.
+    """
 
     plan: str
     span: str
@@ -57,6 +61,7 @@ class Spend:
     freshness: str
     is_over: bool
     is_held: bool
+    is_invoiced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +107,23 @@ def see_overview(*, customer: Customer, zone: ZoneInfo, now: datetime) -> Overvi
 
 
 def find_period(*, customer: Customer, now: datetime) -> BillingPeriod | None:
-    """Return the period to look at: of those that are not invoiced yet, the one that holds `now`, else the oldest."""
-    waiting = list(
-        BillingPeriod.objects.filter(subscription__customer=customer)
-        .exclude(status=PeriodStatus.CLOSED)
-        .select_related("subscription__customer", "subscription__version__plan")
+    """Return the period to look at: the one that holds `now`, else the oldest that is not invoiced yet."""
+    relevant = Q(starts_at__lte=now, ends_at__gt=now) | ~Q(status=PeriodStatus.CLOSED)
+    periods = list(
+        BillingPeriod.objects.filter(relevant, subscription__customer=customer)
+        .select_related("subscription__customer", "subscription__version__plan", "invoice")
         .order_by("starts_at")
     )
-    return next((period for period in waiting if period.starts_at <= now < period.ends_at), next(iter(waiting), None))
+    return next((period for period in periods if period.starts_at <= now < period.ends_at), next(iter(periods), None))
 
 
 def _spend(period: BillingPeriod, zone: ZoneInfo, now: datetime) -> Spend:
-    rated = closing.preview(period=period, now=now)
+    is_invoiced = period.status == PeriodStatus.CLOSED
+    rated = (
+        closing.rate(period=period, as_of=period.invoice.fold)
+        if is_invoiced
+        else closing.preview(period=period, now=now)
+    )
     until = min(now, period.ends_at)
     cards = {card.key: card for card in catalog.cards_of(period.subscription.version)}
     meters = {meter.key: meter for meter in usage.meters()}
@@ -129,6 +139,7 @@ def _spend(period: BillingPeriod, zone: ZoneInfo, now: datetime) -> Spend:
         freshness=freshness_text(rated.fold),
         is_over=now >= period.ends_at,
         is_held=period.status == PeriodStatus.PARKED,
+        is_invoiced=is_invoiced,
     )
 
 

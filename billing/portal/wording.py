@@ -67,9 +67,14 @@ def label_of(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def plural_of(unit: str) -> str:
+    """Return the name of several units: turn becomes turns; what is no plain word, such as GB, stays as it is."""
+    return f"{unit}s" if unit[-1:].isalpha() and unit.islower() and not unit.endswith("s") else unit
+
+
 def count_text(count: int, noun: str) -> str:
     """Return a count with its noun: 1 day, 2 days."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count} {noun if count == 1 else plural_of(noun)}"
 
 
 def _with_symbol(digits: str, money: Money) -> str:

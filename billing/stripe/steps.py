@@ -20,7 +20,7 @@ from billing.stripe.counterparts import RemoteCustomer, RemoteInvoice
 from billing.stripe.errors import CounterpartMissingError, CustomerGoneError, DuplicateError
 from billing.stripe.outbox import Claim
 
-# Stripe's clock and ours may differ when its events are searched from the first attempt on.
+# By how much Stripe's clock and ours may differ where its objects are searched from the first attempt on.
 CLOCK_MARGIN: Final = timedelta(minutes=10)
 
 Remote = TypeVar("Remote", RemoteCustomer, RemoteInvoice)
@@ -64,7 +64,7 @@ def _create_invoice(client: StripeClient, claim: Claim) -> Done:
         raise CustomerGoneError(
             f"Customer {customer_id} was deleted at Stripe; nothing can be collected from it there."
         )
-    remote = _made_invoice(client, customer_id, invoice) if claim.may_be_done else None
+    remote = _made_invoice(client, customer_id, claim.message) if claim.may_be_done else None
     if remote is None:
         params = {"customer": customer_id, **content.decode(claim.message.request)}
         remote = gateway.create_invoice(client, params=params, key=claim.message.key)
@@ -76,10 +76,10 @@ def _keep_invoice(invoice: Invoice, remote: RemoteInvoice, now: datetime) -> Non
     mirror.keep_invoice(invoice_id=invoice.pk, remote=remote, now=now)
 
 
-def _made_invoice(client: StripeClient, customer_id: str, invoice: Invoice) -> RemoteInvoice | None:
-    found = gateway.list_invoices(client, customer=customer_id)
-    ours = [one for one in found if one.metadata.get(content.INVOICE) == invoice.number]
-    return _only(ours, f"invoice {invoice.number}")
+def _made_invoice(client: StripeClient, customer_id: str, message: OutboxMessage) -> RemoteInvoice | None:
+    number = _invoice_of(message).number
+    found = gateway.list_invoices(client, customer=customer_id, created_since=_first_asked(message))
+    return _only([one for one in found if one.metadata.get(content.INVOICE) == number], f"invoice {number}")
 
 
 def _add_lines(client: StripeClient, claim: Claim) -> Done:
@@ -120,8 +120,12 @@ def _send_invoice(client: StripeClient, claim: Claim) -> Done:
 
 def _was_sent(client: StripeClient, message: OutboxMessage) -> bool:
     """Only the event tells that an e-mail left: it names the idempotency key of the request that caused it."""
-    since = (message.first_sent_at or message.created_at) - CLOCK_MARGIN
-    return message.key in gateway.list_event_keys(client, event_type="invoice.sent", since=since)
+    return message.key in gateway.list_event_keys(client, event_type="invoice.sent", since=_first_asked(message))
+
+
+def _first_asked(message: OutboxMessage) -> datetime:
+    """Before this moment of Stripe's clock nothing can have come of the message."""
+    return (message.first_sent_at or message.created_at) - CLOCK_MARGIN
 
 
 def _moved(remote: RemoteInvoice) -> Done:

@@ -40,7 +40,7 @@ def start(place: Place, *, database: str) -> str:
     folder = place.folder("postgres")
     binaries = reachable_copy(_installation(), place) / "bin"
     _initialise(folder, binaries, place)
-    if not runs(place):
+    if not process.still_answers(folder, lambda: _answers(folder), seconds=START_SECONDS):
         _launch_patiently(folder, binaries, place)
     _create_database(folder, database)
     return url(place, database=database)
@@ -56,16 +56,16 @@ def url(place: Place, *, database: str) -> str:
 
 def runs(place: Place) -> bool:
     """Say whether our server process lives."""
-    return process.recall(place.root / "postgres" / "server.json") is not None
+    return process.recall(place.root / "postgres") is not None
 
 
 def stop(place: Place) -> bool:
     """Stop the server cleanly (a fast shutdown); False where none ran."""
-    identity = process.recall(place.root / "postgres" / "server.json")
+    identity = process.recall(place.root / "postgres")
     if identity is None:
         return False
     process.stop(identity, signal=signal.SIGINT)
-    (place.root / "postgres" / "server.json").unlink(missing_ok=True)
+    process.forget(place.root / "postgres")
     return True
 
 
@@ -128,16 +128,16 @@ def _launch_patiently(folder: Path, binaries: Path, place: Place) -> None:
 def _launch(folder: Path, binaries: Path, place: Place) -> None:
     kept = folder / "port"
     port = process.free_port(int(kept.read_text(encoding="utf-8")) if kept.exists() else None)
-    _clear_stale_lock(folder / "data" / "postmaster.pid", process.recall(folder / "server.json"))
+    _clear_stale_lock(folder / "data" / "postmaster.pid", process.recall(folder))
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
     for name, value in SETTINGS.items():
         command += ["-c", f"{name}={value}"]
-    log = folder / "server.log"
+    log = process.log_of(folder)
     identity = process.start(
         command=command, log=log, place=place, environment={"PATH": os.environ.get("PATH", ""), "TZ": "UTC"}
     )
     place.write_private(kept, str(port))
-    process.remember(identity, folder / "server.json", place)
+    process.remember(identity, folder, place)
     process.wait_until(lambda: _answers(folder), identity=identity, log=log, seconds=START_SECONDS)
 
 

@@ -17,6 +17,7 @@ from config.services.errors import ServiceDidNotStartError
 from config.services.place import Place
 
 POLL_SECONDS = 0.02
+_IDENTITY = "server.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +93,52 @@ def stop(identity: Identity, *, signal: int, seconds: float = 60) -> None:
             raise ServiceDidNotStartError(f"Process {identity.pid} did not stop within {seconds:.0f} s.") from None
 
 
-def remember(identity: Identity, path: Path, place: Place) -> None:
-    """Keep the identity in a file."""
-    place.write_private(path, json.dumps({"pid": identity.pid, "born_at": identity.born_at}))
+def log_of(folder: Path) -> Path:
+    """Return where the server of `folder` writes its log."""
+    return folder / "server.log"
 
 
-def recall(path: Path) -> Identity | None:
-    """Return the identity kept in `path` if its process lives; a stale or torn file is removed."""
+def remember(identity: Identity, folder: Path, place: Place) -> None:
+    """Keep the identity of the server of `folder`."""
+    place.write_private(folder / _IDENTITY, json.dumps({"pid": identity.pid, "born_at": identity.born_at}))
+
+
+def recall(folder: Path) -> Identity | None:
+    """Return the identity of the server of `folder` if its process lives; a stale or torn file is removed."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads((folder / _IDENTITY).read_text(encoding="utf-8"))
         identity = Identity(pid=kept["pid"], born_at=kept["born_at"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError):
-        path.unlink()
+        forget(folder)
         return None
     if identity.process() is None:
-        path.unlink(missing_ok=True)
+        forget(folder)
         return None
     return identity
+
+
+def forget(folder: Path) -> None:
+    """Drop the identity of a server that has ended."""
+    (folder / _IDENTITY).unlink(missing_ok=True)
+
+
+def still_answers(folder: Path, answers: Callable[[], bool], *, seconds: float) -> bool:
+    """Say whether the server of `folder`, started before, answers; one that is just dying is seen to its end.
+
+    Raises ServiceDidNotStartError for one that lives and says nothing.
+    """
+    identity = recall(folder)
+    if identity is None:
+        return False
+    try:
+        wait_until(answers, identity=identity, log=log_of(folder), seconds=seconds)
+    except ServiceDidNotStartError:
+        if identity.process() is not None:
+            raise
+        return False
+    return True
 
 
 def free_port(preferred: int | None) -> int:

@@ -17,7 +17,7 @@ START_SECONDS = 30
 def start(place: Place) -> str:
     """Start the server, or find it running; returns its URL. Raises ServiceError with a way on."""
     folder = place.folder("redis")
-    if process.recall(folder / "server.json") is None:
+    if not process.still_answers(folder, lambda: _answers(place), seconds=START_SECONDS):
         _launch(folder, reachable_copy(_binaries(), place), place)
     return url(place)
 
@@ -32,16 +32,16 @@ def url(place: Place) -> str:
 
 def runs(place: Place) -> bool:
     """Say whether our server process lives."""
-    return process.recall(place.root / "redis" / "server.json") is not None
+    return process.recall(place.root / "redis") is not None
 
 
 def stop(place: Place) -> bool:
     """Stop the server cleanly, its append-only file synced; False where none ran."""
-    identity = process.recall(place.root / "redis" / "server.json")
+    identity = process.recall(place.root / "redis")
     if identity is None:
         return False
     process.stop(identity, signal=signal.SIGTERM)
-    (place.root / "redis" / "server.json").unlink(missing_ok=True)
+    process.forget(place.root / "redis")
     return True
 
 
@@ -64,10 +64,10 @@ def _launch(folder: Path, binaries: Path, place: Place) -> None:
     settings = {"bind": "127.0.0.1", "port": port, "requirepass": password, "dir": folder, "save": '""'}
     settings |= {"appendonly": "yes", "appendfsync": "everysec", "daemonize": "no"}
     place.write_private(folder / "server.conf", "".join(f"{name} {value}\n" for name, value in settings.items()))
-    log = folder / "server.log"
+    log = process.log_of(folder)
     command = [str(binaries / "valkey-server"), str(folder / "server.conf")]
     identity = process.start(command=command, log=log, place=place)
-    process.remember(identity, folder / "server.json", place)
+    process.remember(identity, folder, place)
     process.wait_until(lambda: _answers(place), identity=identity, log=log, seconds=START_SECONDS)
 
 

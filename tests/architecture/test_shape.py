@@ -55,7 +55,7 @@ def test_no_float_touches_usage_or_money():
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
             literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
             if called or literal:
-                offenders.append(f"{path}:{node.lineno}")
+                offenders.append(f"{path}: {ast.unparse(node)}")
     assert not offenders
 
 

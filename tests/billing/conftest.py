@@ -8,6 +8,7 @@ import pytest
 from agents.models import Customer
 from billing import catalog, subscriptions
 from billing.models import PlanVersion, Subscription
+from tests import factories
 from tests.billing.usage import Sender
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -16,24 +17,14 @@ JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture
 def make_customer(db) -> Callable[..., Customer]:
-    def make(key: str = "acme", currency: str = "EUR", time_zone: str = "UTC") -> Customer:
-        customer: Customer = Customer.objects.create(
-            key=key,
-            name=key.title(),
-            email=f"billing@{key}.example",
-            address="1 Main Street\n10115 Berlin",
-            country="DE",
-            currency=currency,
-            time_zone=time_zone,
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        return customer
+    def make(key: str = "acme", currency: str = "EUR", time_zone: str = "UTC"):
+        return factories.customer(key, currency=currency, time_zone=time_zone)
 
     return make
 
 
 @pytest.fixture
-def acme(make_customer) -> Customer:
+def acme(make_customer):
     return make_customer("acme")
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from agents.models import Seat
-from billing import closing, ledger, subscriptions
+from billing import ledger, subscriptions
 from billing.models import LedgerTransaction
 from billing.models.ledger import Account
 from billing.models.subscriptions import BillingPeriod
 from billing.money import Money
 from metering import fold
+from tests.billing.usage import invoiced
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 
@@ -54,7 +55,7 @@ def bill(example: Mapping[str, Any], customer, version, send):
     period = BillingPeriod.objects.get(subscription=subscription)
     assert period.ends_at == ends_at, "the period of the example is not the plan's"
     send.fold(ends_at)
-    return closing.close(period_id=period.pk, now=ends_at + timedelta(hours=2))
+    return invoiced(period, now=ends_at + timedelta(hours=2))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])

@@ -55,6 +55,12 @@ def test_the_start_belongs_to_a_period_and_the_end_to_the_next():
     assert month(anchor, may.ends_at, "UTC").starts_at == may.ends_at
 
 
+def test_that_it_was_the_second_time_matters_only_to_the_anchor_itself():
+    anchor = datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1)
+    boundary = datetime(2029, 3, 25, 1, 30, tzinfo=UTC)  # 02:30 is skipped on that day
+    assert month(anchor, boundary).starts_at == boundary
+
+
 @given(anchor=instants, at=instants, zone=st.sampled_from(ZONES), fold=st.integers(0, 1))
 def test_periods_tile_time(anchor, at, zone, fold):
     anchor = anchor.astimezone(ZoneInfo(zone)).replace(fold=fold)

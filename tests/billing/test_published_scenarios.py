@@ -36,7 +36,9 @@ HUNDRED_FOR_1 = Package(size=Decimal(100), amount=Decimal(1))
     [
         (OPENMETER_2, "0", "100"),
         (OPENMETER_2, "3", "100"),
+        (OPENMETER_2, "5", "100"),
         (OPENMETER_2, "5.001", "150"),
+        (OPENMETER_2, "10", "150"),
         (OPENMETER_2, "7", "150"),
         (LAGO, "0", "2"),
         (LAGO, "1", "12"),

@@ -9,10 +9,20 @@ from typing import Any
 
 from agents import seats
 from agents.models import Customer, Seat
+from billing import closing
+from billing.models import BillingPeriod, Invoice
 from metering import ingest, usage
 from metering.event import UsageEvent, Verdict
 from metering.ingest import BatchEvidence
-from runtime.wire import COMPUTE_USED, DECISION_MADE, TASK_STATE_CHANGED, TURN_COMPLETED, canonical, format_time
+from runtime.wire import (
+    COMPUTE_USED,
+    DECISION_MADE,
+    SEAT_CHANGED,
+    TASK_STATE_CHANGED,
+    TURN_COMPLETED,
+    canonical,
+    format_time,
+)
 
 
 @dataclass
@@ -44,6 +54,9 @@ class Sender:
     def release(self, seat: Seat, at: datetime) -> None:
         seats.release(seat=seat, at=at, now=at + timedelta(hours=1))
 
+    def seat_events(self, customer: Customer, at: datetime, delta: int) -> None:
+        self._send(customer, SEAT_CHANGED, at, [{"seat": "nobody's", "delta": delta}])
+
     def fold(self, now: datetime) -> int:
         return usage.catch_up(now=now)
 
@@ -70,3 +83,10 @@ class Sender:
             sequence=None,
             body=canonical({"id": name, "type": kind, "time": format_time(at), "data": dict(data)}),
         )
+
+
+def invoiced(period: BillingPeriod, now: datetime) -> Invoice:
+    """Close a period that nobody else closes, and return its invoice."""
+    invoice = closing.close(period_id=period.pk, now=now)
+    assert invoice is not None
+    return invoice

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import redis
 
-from config.services import ServiceError, Services, place, process
+from config.services import ServiceError, Services, place, postgres, process
+from config.services import redis as embedded_redis
 from config.services.errors import IncompatibleDataError
 
 
@@ -21,7 +22,9 @@ def home(tmp_path, monkeypatch):
         if folder.owner() == tmp_path.owner() and str(folder).startswith("/tmp/"):
             folder.chmod(0o755)
     yield tmp_path / "services"
-    Services(tmp_path / "services").stop()
+    found = place.find(tmp_path / "services")  # whoever still holds a share: the test is over
+    embedded_redis.stop(found)
+    postgres.stop(found)
 
 
 def answers(endpoints) -> bool:
@@ -54,7 +57,8 @@ def test_data_outlives_a_killed_server(home):
     endpoints = services.start()
     with psycopg.connect(endpoints.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    identity = process.recall(place.find(home).root / "postgres" / "server.json")
+    identity = process.recall(place.find(home).root / "postgres")
+    assert identity is not None
     os.kill(identity.pid, signal.SIGKILL)  # its children find out by themselves, a moment later
     again = Services(home).start()
     with psycopg.connect(again.database_url) as connection:

@@ -27,7 +27,8 @@ class BadLine:
     """Between device and service: passes each request on twice, and may kill the sender before it is answered."""
 
     def __init__(self, target):
-        self.target, self.requests, self.kill_at, self.victim = target, 0, None, None
+        self.target, self.requests, self.kill_at = target, 0, 0
+        self.victim: subprocess.Popen[str] | None = None
         line = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,9 +36,9 @@ class BadLine:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
                 line.requests += 1
-                for _ in range(2):
-                    answer = requests.post(line.target + self.path, data=body, headers=headers, timeout=30)
-                if line.requests == line.kill_at:
+                answers = [requests.post(line.target + self.path, data=body, headers=headers, timeout=30) for _ in "12"]
+                answer = answers[-1]
+                if line.victim is not None and line.requests == line.kill_at:
                     os.kill(line.victim.pid, signal.SIGKILL)
                     return
                 self.send_response(answer.status_code)

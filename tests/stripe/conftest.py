@@ -17,6 +17,15 @@ from tests.stripe import rows
 SECRET = "whsec_of_the_tests"
 KEY = "sk_test_of_the_tests"
 
+EVENT = {
+    "id": "evt_1",
+    "object": "event",
+    "api_version": "2026-10-28.endive",
+    "type": "invoice.paid",
+    "livemode": False,
+    "data": {"object": {"id": "in_1"}},
+}
+
 
 class Clock:
     """Our time and the sandbox's, turned by hand."""
@@ -69,6 +78,11 @@ class Stripe:
 @pytest.fixture
 def clock():
     return Clock()
+
+
+@pytest.fixture
+def secret(settings):
+    settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_test_x", "whsec_of_the_tests"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.db import connection
 from billing.models import OutboxMessage, StripeCustomer, StripeInvoice
 from billing.models.payments import OutboxState
 from billing.stripe import client as stripe_client
-from billing.stripe import delivery, outbox
+from billing.stripe import delivery, mirror, outbox
 from billing.stripe.delivery import Delivered
 from billing.stripe.errors import StripeNotConfiguredError
 from tests.stripe import rows
@@ -93,6 +93,25 @@ def test_a_worker_that_dies_after_the_call_leaves_no_double(
     monkeypatch.setattr(outbox, "succeed", succeed)
     assert delivery.deliver(now=clock.turn(minutes=1)) == Delivered(), "the dead worker's claim still holds"
     clock.turn(minutes=10)
+    deliver_all()
+    assert_collected_once(stripe, enqueued)
+
+
+def test_the_answer_and_what_follows_from_it_are_recorded_together_or_not_at_all(
+    stripe, enqueued, deliver_all, clock, monkeypatch
+):
+    def keep_and_die(**found):
+        keep(**found)
+        raise ZeroDivisionError
+
+    keep = mirror.keep_invoice
+    monkeypatch.setattr(mirror, "keep_invoice", keep_and_die)
+    with pytest.raises(ZeroDivisionError):
+        delivery.deliver(now=clock.now)
+    assert message("create_invoice").state == OutboxState.SENT
+    assert not StripeInvoice.objects.exists()
+    monkeypatch.setattr(mirror, "keep_invoice", keep)
+    clock.now += outbox.LEASE
     deliver_all()
     assert_collected_once(stripe, enqueued)
 

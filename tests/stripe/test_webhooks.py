@@ -21,22 +21,9 @@ from billing.stripe.errors import (
 )
 from billing.stripe.webhooks import Applied
 from tests.stripe import rows
-from tests.stripe.conftest import signed
+from tests.stripe.conftest import EVENT, signed
 
 NOW = rows.ISSUED
-EVENT = {
-    "id": "evt_1",
-    "object": "event",
-    "api_version": "2026-10-28.endive",
-    "type": "invoice.paid",
-    "livemode": False,
-    "data": {"object": {"id": "in_1"}},
-}
-
-
-@pytest.fixture
-def secret(settings):
-    settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_test_x", "whsec_of_the_tests"
 
 
 def receive(event, at=NOW, now=NOW):
@@ -267,37 +254,6 @@ class TestApplying:
         broken = EVENT | {"id": "evt_broken"}
         assert apply(stripe, clock, [broken, *stripe.events("invoice.paid")]) == Applied(applied=1, failed=1)
         assert_paid_once(paid)
-
-
-@pytest.mark.django_db
-@pytest.mark.urls("tests.stripe.urls")
-@pytest.mark.usefixtures("secret")
-class TestTheDoor:
-    """POST /webhooks/stripe, by the wall clock."""
-
-    def post(self, client, body, signature):
-        headers = {"Stripe-Signature": signature}
-        return client.post("/webhooks/stripe", data=body, content_type="application/json", headers=headers)
-
-    def test_200_means_committed(self, client, wall_clock):
-        body, signature = signed(EVENT, at=wall_clock)
-        assert self.post(client, body, signature).status_code == 200
-        assert WebhookEvent.objects.count() == 1
-        assert self.post(client, body, signature).status_code == 200, "we have it already: that is no error"
-
-    def test_400_for_what_is_not_stripes(self, client, wall_clock):
-        body, signature = signed(EVENT, at=wall_clock, secret="whsec_of_somebody_else")
-        assert self.post(client, body, signature).status_code == 400
-        assert self.post(client, body, "").status_code == 400
-        assert not WebhookEvent.objects.exists()
-
-    def test_503_while_no_secret_is_set_so_that_stripe_comes_again(self, client, settings, wall_clock):
-        body, signature = signed(EVENT, at=wall_clock)
-        settings.STRIPE_WEBHOOK_SECRET = ""
-        assert self.post(client, body, signature).status_code == 503
-
-    def test_nothing_but_post(self, client):
-        assert client.get("/webhooks/stripe").status_code == 405
 
 
 def test_an_older_reading_never_takes_a_mirror_back(stripe, collected, clock):

@@ -32,7 +32,7 @@
       return Object.assign(line, {
         fill: stroke + "33",
         width: 1.5,
-        paths: window.uPlot.paths.bars({ size: [0.72, 48], align: 1, radius: 0.15 }),
+        paths: window.uPlot.paths.bars({ size: [0.7, 48], radius: 0.12 }),
       });
     }
     return Object.assign(line, { dash: DASHES[index % DASHES.length], points: { show: true, size: 5 } });
@@ -69,16 +69,16 @@
     return {
       width: box.clientWidth,
       height: 280,
-      padding: [12, 4, 0, 0],
+      padding: [12, alone ? 8 : 28, 0, 0],
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), data.zone),
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { show: !alone } },
       scales: {
-        x: { range: (_plot, from, to) => [from, to + (alone ? reach : 0)] },
+        x: { range: (_plot, from, to) => (alone ? [from - reach / 2, to + reach / 2] : [from, to]) },
         y: { range: (_plot, low, high) => [Math.min(low, 0), high > 0 ? high * 1.06 : 1] },
       },
       series: [{}].concat(data.series.map((one, index) => lineOf(one, index, alone))),
-      axes: [axis({ values: marks(data.zone), space: 64 }), axis({ size: 52 })],
+      axes: [axis({ values: marks(data.zone), space: 64, size: 34 }), axis({ size: 52 })],
       hooks: { setCursor: [tell(box.parentElement.querySelector(".readout"), data)] },
     };
   }
@@ -93,7 +93,9 @@
       return;
     }
     const data = JSON.parse(document.getElementById(box.dataset.chart).textContent);
-    const values = data.series.map((one) => one.quantities.map(Number));
+    // A bar of nothing is no bar: null leaves it out.
+    const shown = (text) => (data.series.length === 1 ? Number(text) || null : Number(text));
+    const values = data.series.map((one) => one.quantities.map(shown));
     drawn = new window.uPlot(optionsOf(data, box), [data.times].concat(values), box);
   }
 

@@ -1,0 +1,111 @@
+"""Many workers at once: one invoice a period, and numbers without a gap."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from billing import closing, invoicing, ledger
+from billing.models import BillingPeriod, Invoice, InvoiceSequence, LedgerTransaction, Payment
+from billing.models.invoices import InvoiceStatus
+from billing.models.ledger import Account
+from billing.money import Money
+from tests.billing.conftest import JUNE, MAY
+from tests.billing.usage import invoiced
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+DUE = JUNE + timedelta(hours=2)
+
+
+def at_once(*actions):
+    """Run the actions in threads with connections of their own, started together."""
+    barrier = threading.Barrier(len(actions), timeout=20)
+
+    def run(action):
+        try:
+            barrier.wait()
+            return action()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, action) for action in actions]]
+
+
+def test_a_period_closed_by_many_workers_has_one_invoice(acme, subscribe, send):
+    period = subscribe(acme).periods.get()
+    send.turns(acme, MAY, 10)
+    send.fold(JUNE)
+    results = at_once(*[lambda: closing.close(period_id=period.pk, now=DUE)] * 4)
+    assert [result.number for result in results if result is not None] == ["AM-000001"]
+    assert (Invoice.objects.count(), LedgerTransaction.objects.count(), BillingPeriod.objects.count()) == (1, 1, 2)
+
+
+def test_numbers_have_no_gap_though_workers_race_and_one_fails(make_customer, subscribe, send, monkeypatch):
+    customers = [make_customer(f"customer-{number}") for number in range(6)]
+    periods = [subscribe(customer).periods.get() for customer in customers]
+    for customer in customers:
+        send.turns(customer, MAY)
+    send.fold(JUNE)
+    book = invoicing._book_claim
+
+    def fail_for_one(invoice, owed, now):
+        if invoice.customer_id == customers[2].pk:
+            raise RuntimeError("the disk is full")
+        book(invoice, owed, now)
+
+    monkeypatch.setattr(invoicing, "_book_claim", fail_for_one)
+    at_once(*[lambda: closing.close_due(now=DUE)] * 3)
+    assert Invoice.objects.count() == 5
+    monkeypatch.undo()
+    closing.retry(period_id=periods[2].pk)
+    closing.close_due(now=DUE)
+    numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == [f"AM-00000{n}" for n in range(1, 7)]
+    assert {str(row.amount) for row in ledger.trial_balance()} == {"0.12 EUR", "-0.12 EUR"}
+
+
+def someone_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def test_a_number_is_taken_by_one_worker_at_a_time(make_customer, subscribe, send, monkeypatch):
+    """The first to take a number goes on only when the other has come to a halt behind it."""
+    InvoiceSequence.objects.create(prefix="AM")
+    periods = [subscribe(make_customer(key)).periods.get() for key in ("acme", "rival")]
+    seller, deadline = invoicing._seller, time.monotonic() + 10
+
+    def linger():
+        is_first = not Invoice.objects.filter(number__isnull=False).exists()
+        while is_first and not someone_waits_for_a_lock() and time.monotonic() < deadline:
+            pass
+        return seller()
+
+    monkeypatch.setattr(invoicing, "_seller", linger)
+    results = at_once(*[lambda period=period: invoiced(period, now=DUE) for period in periods])
+    assert sorted(str(invoice.number) for invoice in results) == ["AM-000001", "AM-000002"]
+
+
+def test_two_halves_of_a_payment_at_once_pay_the_invoice(acme, subscribe, send):
+    period = subscribe(acme).periods.get()
+    send.turns(acme, MAY, 10)
+    send.fold(JUNE)
+    invoice = invoiced(period, now=DUE)
+    half = Money(Decimal("0.10"), "EUR")
+
+    def pay(payment_id):
+        invoicing.mark_paid(invoice_id=invoice.pk, payment_id=payment_id, amount=half, paid_at=DUE, now=DUE)
+
+    at_once(*[lambda name=name: pay(name) for name in ("pi_1", "pi_2", "pi_1", "pi_2")])
+    assert Invoice.objects.get().status == InvoiceStatus.PAID
+    assert Payment.objects.count() == 2
+    assert not ledger.balance(account=Account.RECEIVABLE, currency="EUR")
