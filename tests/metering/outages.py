@@ -52,7 +52,7 @@ class Service:
         self.servers = Services(folder / "services")
         self.endpoints = self.servers.start()
         self.web_url = f"http://127.0.0.1:{process.free_port(None)}"
-        self._database = place.find(folder / "services").root / "postgres" / "server.json"
+        self._database = place.find(folder / "services").root / "postgres"
         self._log = folder / "web.log"
         self._environment = os.environ | {"AGENTMETER_LOCAL": str(folder)}
         plan = stage.Stage(folder, self.web_url, "http://127.0.0.1:1", {})
