@@ -1,5 +1,6 @@
 """Who calls: the API key of a request decides the customer; the body never does."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 
 from agents import keys
 from agents.errors import InvalidKeyError, MissingScopeError
+from agents.models import ApiKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,32 @@ class Caller:
 
 def caller_of(authorization: str, *, now: datetime) -> Caller:
     """Return who an Authorization header speaks for. Raises InvalidKeyError."""
+    found = callers_of([authorization], now=now)[authorization]
+    if isinstance(found, InvalidKeyError):
+        raise found
+    return found
+
+
+def callers_of(authorizations: Iterable[str], *, now: datetime) -> dict[str, Caller | InvalidKeyError]:
+    """Return who each Authorization header speaks for, or why nobody, by one query."""
+    secrets = {one: _secret_of(one) for one in authorizations}
+    known = keys.recognise_all(secrets={one for one in secrets.values() if one}, now=now)
+    return {one: _caller(known[secret]) if secret else _unnamed() for one, secret in secrets.items()}
+
+
+def _secret_of(authorization: str) -> str:
     scheme, _, secret = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        raise InvalidKeyError("Send the key as `Authorization: Bearer am_live_…`.")
-    key = keys.recognise(secret=secret.strip(), now=now)
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _caller(key: ApiKey | InvalidKeyError) -> Caller | InvalidKeyError:
+    if isinstance(key, InvalidKeyError):
+        return key
     return Caller(key_id=key.pk, customer_id=key.customer_id, environment=key.environment, scopes=frozenset(key.scopes))
+
+
+def _unnamed() -> InvalidKeyError:
+    return InvalidKeyError("Send the key as `Authorization: Bearer am_live_…`.")
 
 
 def caller(request: HttpRequest, *, now: datetime) -> Caller:

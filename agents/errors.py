@@ -7,11 +7,16 @@ AgentsError
 ├── UnknownDeviceError            the device is not enrolled for the key's customer, or was revoked
 ├── DeviceChainError              a signed batch does not continue the device's chain
 │   ├── SequenceGapError          events before it are missing
-│   └── ForkedChainError          a sequence that was received before comes with other content
+│   ├── ForkedChainError          a sequence that was received before comes with other content
+│   └── QuarantinedDeviceError    the device's chain forked, and nobody has resolved that yet
+├── UnknownReviewError            nothing of this kind waits for a person
+├── FeedError                     a declaration of which feed bills cannot be made
 ├── RequestError                  an HTTP request cannot be taken in
 │   ├── UnsupportedContentTypeError
 │   ├── RequestTooLargeError
-│   └── MalformedRequestError
+│   ├── MalformedRequestError
+│   ├── KeyInUseError             the first request with an Idempotency-Key is under way
+│   └── KeyReusedError            an Idempotency-Key came before, with another body
 └── SingleEventError              the one event of a request was not accepted
     ├── RejectedEventError
     └── ConflictingEventError
@@ -20,6 +25,7 @@ AgentsError
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 
 class AgentsError(Exception):
@@ -42,20 +48,56 @@ class UnknownDeviceError(AgentsError):
     """The device is not enrolled for the customer of the key, or was revoked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a batch shows to be wrong with its device's chain: the kind, and the sequences it is about, inclusive."""
+
+    device_id: int
+    kind: str
+    epoch: int
+    first: int
+    last: int
+    detail: str
+
+
 class DeviceChainError(AgentsError):
-    """A signed batch does not continue the device's chain."""
+    """A signed batch does not continue the device's chain; `suspicion` is to be kept though the batch is refused."""
+
+    suspicion: Suspicion | None = None
 
 
 class SequenceGapError(DeviceChainError):
     """Events before this batch never arrived."""
 
-    def __init__(self, *, device: str, expected: int, first: int) -> None:
-        super().__init__(f"Device {device} sent sequence {first}, but {expected} is next.")
-        self.members: Mapping[str, object] = {"expected": expected}
+    def __init__(self, suspicion: Suspicion) -> None:
+        super().__init__(suspicion.detail)
+        self.suspicion = suspicion
+        self.members: Mapping[str, object] = {"expected": suspicion.first}
 
 
 class ForkedChainError(DeviceChainError):
     """A sequence that was received before came again with other content: a clone or a restored backup."""
+
+    def __init__(self, suspicion: Suspicion) -> None:
+        super().__init__(suspicion.detail)
+        self.suspicion = suspicion
+
+
+class QuarantinedDeviceError(DeviceChainError):
+    """The device's chain forked; nothing is taken from it until a person has resolved that."""
+
+
+class UnknownReviewError(AgentsError):
+    """What was to be resolved does not wait for a person: there is no such thing, or it was resolved before."""
+
+
+class FeedError(AgentsError):
+    """A declaration of which feed bills cannot be made; `field` says what is wrong with it."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
+        self.field, self.detail = field, detail
+        self.members: Mapping[str, object] = {"errors": [{"pointer": f"/{field}", "detail": detail}]}
 
 
 class RequestError(AgentsError):
@@ -72,6 +114,14 @@ class RequestTooLargeError(RequestError):
 
 class MalformedRequestError(RequestError):
     """The body or a header cannot be read."""
+
+
+class KeyInUseError(RequestError):
+    """The first request with this Idempotency-Key is still under way."""
+
+
+class KeyReusedError(RequestError):
+    """This Idempotency-Key came before, with another body."""
 
 
 class SingleEventError(AgentsError):

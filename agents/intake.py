@@ -1,21 +1,37 @@
 """What one request of a sender does: parse, verify, record, and let the device's chain move on, in one transaction."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
-from agents import cloudevents, devices
+from agents import clocks, cloudevents, devices, feeds, ledger
 from agents.auth import Caller
 from agents.devices import Signature, SignedBatch
-from agents.errors import MalformedRequestError
+from agents.errors import DeviceChainError, MalformedRequestError, Suspicion
 from agents.models import Agent
+from agents.models.feeds import FeedSource
 from metering import ingest
 from metering.event import Malformed, UsageEvent, Verdict
 from metering.ingest import BatchEvidence, Recorded
+
+KEY_LENGTH: Final = 128
+_REMEMBERED: Final = 100_000
+
+_known: set[tuple[int, str]] = set()  # agents, by customer and key
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The parsed events of one request, who sent it, and how it can be proved."""
+
+    caller: Caller
+    submissions: Sequence[UsageEvent | Malformed]
+    received_at: datetime
+    evidence: BatchEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +43,66 @@ class Received:
 
 
 def receive(
-    *, caller: Caller, body: bytes, content_type: str, signature: Signature | None, received_at: datetime
+    *,
+    caller: Caller,
+    body: bytes,
+    content_type: str,
+    signature: Signature | None,
+    received_at: datetime,
+    attributes: Mapping[str, str] | None = None,
 ) -> Received:
-    """Take in the events of one request for the caller's customer.
+    """Take in the events of one request for the caller's customer; `attributes` are its `ce-` headers.
 
     When this returns inside no outer transaction, what it accepted is committed. Raises RequestError, WireError or
     DeviceChainError where the request as a whole is refused; then nothing of it is stored.
     """
-    documents = cloudevents.decode(body=body, content_type=content_type)
-    submissions = [
+    documents, submissions = _parse(caller, body, content_type, attributes, received_at)
+    if signature is None:
+        recorded = record(caller=caller, submissions=submissions, body=body, received_at=received_at)
+        return Received(recorded=recorded, device=None)
+    signed = _verify(caller, signature, documents)
+    placed = clocks.place(submissions=submissions, documents=documents, header=signed.header, received_at=received_at)
+    try:
+        received, suspicions = _receive_signed(caller, placed, signed, hashlib.sha256(body).digest(), received_at)
+    except DeviceChainError as error:
+        if error.suspicion is not None:  # kept in a transaction of its own: that of the batch is rolled back
+            ledger.note(suspicions=[error.suspicion], now=received_at)
+        raise
+    if suspicions:
+        ledger.note(suspicions=suspicions, now=received_at)
+    return received
+
+
+def record(
+    *, caller: Caller, submissions: Sequence[UsageEvent | Malformed], body: bytes, received_at: datetime
+) -> Recorded:
+    """Take in the parsed events of a request that no device signed; `body` is what was sent, kept as a digest."""
+    return record_all([_delivery(caller, submissions, body, received_at)])[0]
+
+
+def prepare(
+    *, caller: Caller, body: bytes, content_type: str, received_at: datetime, attributes: Mapping[str, str]
+) -> Delivery:
+    """Parse a request that no device signed, for `record_all`. Raises RequestError."""
+    _, submissions = _parse(caller, body, content_type, attributes, received_at)
+    return _delivery(caller, submissions, body, received_at)
+
+
+def _delivery(
+    caller: Caller, submissions: Sequence[UsageEvent | Malformed], body: bytes, received_at: datetime
+) -> Delivery:
+    evidence = BatchEvidence(digest=hashlib.sha256(body).digest(), api_key_id=caller.key_id)
+    return Delivery(caller, submissions, received_at, evidence)
+
+
+def _parse(
+    caller: Caller, body: bytes, content_type: str, attributes: Mapping[str, str] | None, received_at: datetime
+) -> tuple[list[Any], list[UsageEvent | Malformed]]:
+    documents = cloudevents.decode(body=body, content_type=content_type, attributes=attributes)
+    return documents, [
         cloudevents.parse(document=document, index=index, environment=caller.environment, received_at=received_at)
         for index, document in enumerate(documents)
     ]
-    digest = hashlib.sha256(body).digest()
-    if signature is None:
-        evidence = BatchEvidence(digest=digest, api_key_id=caller.key_id)
-        return Received(recorded=_record(caller, submissions, received_at, evidence), device=None)
-    signed = _verify(caller, signature, documents)
-    return _receive_signed(caller, submissions, signed, digest, received_at)
 
 
 def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> SignedBatch:
@@ -56,11 +114,11 @@ def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> Signe
 @transaction.atomic
 def _receive_signed(
     caller: Caller,
-    submissions: list[UsageEvent | Malformed],
+    submissions: Sequence[UsageEvent | Malformed],
     signed: SignedBatch,
     digest: bytes,
     received_at: datetime,
-) -> Received:
+) -> tuple[Received, list[Suspicion]]:
     device = devices.lock_for(signed)
     header = signed.header
     evidence = BatchEvidence(
@@ -74,34 +132,73 @@ def _receive_signed(
         header=signed.header_bytes,
     )
     recorded = _record(caller, submissions, received_at, evidence)
-    # The chain's hash is only kept at its head; before it, an event that was never seen is another history.
-    for sequence, verdict in enumerate(recorded.verdicts, start=header.first):
-        if sequence <= device.last_sequence and verdict.verdict is Verdict.ACCEPTED:
-            devices.refuse_new_history(device=device, sequence=sequence)
-    reached = devices.advance(device=device, batch=signed, now=received_at)
-    return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached})
+    verdicts = recorded.verdicts
+    devices.check_history(device=device, batch=signed, verdicts=verdicts)
+    moved = [place for place, one in enumerate(submissions, start=header.first) if clocks.is_moved(one)]
+    suspicions = devices.suspect(device=device, batch=signed, verdicts=verdicts, moved=moved)
+    taken = (one for one, told in zip(submissions, verdicts, strict=True) if told.verdict is not Verdict.REJECTED)
+    newest = max((one.time for one in taken if isinstance(one, UsageEvent)), default=None)
+    reached = devices.advance(device=device, batch=signed, newest=newest, now=received_at)
+    return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached}), suspicions
+
+
+def _record(
+    caller: Caller, submissions: Sequence[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
+) -> Recorded:
+    return record_all([Delivery(caller, submissions, received_at, evidence)])[0]
 
 
 @transaction.atomic
-def _record(
-    caller: Caller, submissions: list[UsageEvent | Malformed], received_at: datetime, evidence: BatchEvidence
-) -> Recorded:
-    recorded = ingest.record(
-        customer_id=caller.customer_id, submissions=submissions, received_at=received_at, evidence=evidence
-    )
-    _make_known(caller, submissions, received_at)
+def record_all(deliveries: Sequence[Delivery]) -> tuple[Recorded, ...]:
+    """Take in the parsed events of several requests in one transaction: they share the cost of its commit."""
+    recorded = ingest.record_all(requests=[_fed(one) for one in deliveries])
+    _make_all_known([(one.caller.customer_id, one.submissions, one.received_at) for one in deliveries])
     return recorded
 
 
-def _make_known(caller: Caller, submissions: list[UsageEvent | Malformed], now: datetime) -> None:
+def _fed(one: Delivery) -> ingest.Request:
+    customer_id = one.caller.customer_id
+    submissions = feeds.assign(
+        customer_id=customer_id, submissions=one.submissions, source=FeedSource.EVENTS, now=one.received_at
+    )
+    return ingest.Request(customer_id, submissions, one.received_at, one.evidence)
+
+
+def make_known(*, customer_id: int, submissions: Sequence[UsageEvent | Malformed], now: datetime) -> None:
     """Add the agents that were never seen before; the unique key decides, so two requests at once agree."""
-    subjects = sorted({event.subject[:128] for event in submissions if isinstance(event, UsageEvent) and event.subject})
-    known = set(Agent.objects.filter(customer_id=caller.customer_id, key__in=subjects).values_list("key", flat=True))
+    _make_all_known([(customer_id, submissions, now)])
+
+
+def _make_all_known(received: Iterable[tuple[int, Sequence[UsageEvent | Malformed], datetime]]) -> None:
+    seen: dict[tuple[int, str], datetime] = {}
+    for customer_id, submissions, now in received:
+        subjects = {event.subject for event in submissions if isinstance(event, UsageEvent) and event.subject}
+        seen |= {(customer_id, subject[:KEY_LENGTH]): now for subject in subjects}
+    if unheard := sorted(seen.keys() - _known):
+        _add_unknown(unheard, seen)
+        transaction.on_commit(lambda: _remember(unheard))  # what is rolled back must not be remembered
+
+
+def _add_unknown(unheard: Sequence[tuple[int, str]], seen: Mapping[tuple[int, str], datetime]) -> None:
+    customers, subjects = {one for one, _ in unheard}, {one for _, one in unheard}
+    rows = Agent.objects.filter(customer_id__in=customers, key__in=subjects).values_list("customer_id", "key")
+    known = set(rows)
     Agent.objects.bulk_create(
         [
-            Agent(customer_id=caller.customer_id, key=subject, name=subject, first_seen_at=now)
-            for subject in subjects
-            if subject not in known
+            Agent(customer_id=one[0], key=one[1], name=one[1], first_seen_at=seen[one])
+            for one in unheard
+            if one not in known
         ],
         ignore_conflicts=True,
     )
+
+
+def forget() -> None:
+    """Forget which agents are known, for when the rows themselves are gone."""
+    _known.clear()
+
+
+def _remember(heard: Iterable[tuple[int, str]]) -> None:
+    if len(_known) > _REMEMBERED:
+        _known.clear()
+    _known.update(heard)

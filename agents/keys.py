@@ -8,7 +8,7 @@ import hashlib
 import secrets
 import string
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db.models import Q
@@ -42,13 +42,25 @@ def create(
 
 def recognise(*, secret: str, now: datetime) -> ApiKey:
     """Return the live key of this secret. Raises InvalidKeyError, without a query where the checksum is wrong."""
-    if not is_well_formed(secret):
-        raise InvalidKeyError("This is not an Agentmeter key: am_live_ or am_test_ and 36 letters and digits.")
+    found = recognise_all(secrets=[secret], now=now)[secret]
+    if isinstance(found, InvalidKeyError):
+        raise found
+    return found
+
+
+def recognise_all(*, secrets: Iterable[str], now: datetime) -> dict[str, ApiKey | InvalidKeyError]:
+    """Return the live key of each secret, or why there is none, by one query."""
+    formed = {hashlib.sha256(one.encode()).digest(): one for one in set(secrets) if is_well_formed(one)}
     alive = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-    key = ApiKey.objects.filter(alive, digest=hashlib.sha256(secret.encode()).digest()).first()
-    if key is None:
-        raise InvalidKeyError("The key is unknown, expired or revoked.")
-    return key
+    rows = ApiKey.objects.filter(alive, digest__in=formed) if formed else ()
+    found = {formed[bytes(row.digest)]: row for row in rows}
+    return {one: found.get(one) or _unrecognised(one) for one in secrets}
+
+
+def _unrecognised(secret: str) -> InvalidKeyError:
+    if is_well_formed(secret):
+        return InvalidKeyError("The key is unknown, expired or revoked.")
+    return InvalidKeyError("This is not an Agentmeter key: am_live_ or am_test_ and 36 letters and digits.")
 
 
 def revoke(*, key: ApiKey, now: datetime) -> bool:

@@ -9,5 +9,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Register the start-up checks."""
-        from config import checks  # noqa: F401, PLC0415 registering is an import's side effect by Django's design
+        """Register the start-up checks and say how to log."""
+        from config import checks, logs  # noqa: F401, PLC0415 registering is an import's side effect by Django's design
+
+        logs.configure()

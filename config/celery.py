@@ -12,6 +12,12 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["billing.stripe"])
 app.conf.beat_schedule = {
     "fold": {"task": "metering.tasks.fold", "schedule": 2.0},
+    "make-partitions": {"task": "metering.tasks.make_partitions", "schedule": 86_400.0},
+    "archive-events": {"task": "metering.tasks.archive_events", "schedule": 86_400.0},
+    "fill-meters": {"task": "metering.tasks.fill_meters", "schedule": 5.0},
+    "complete-traces": {"task": "agents.tasks.complete_traces", "schedule": 10.0},
+    "forget-traces": {"task": "agents.tasks.forget_traces", "schedule": 3600.0},
+    "forget-answers": {"task": "agents.tasks.forget_answers", "schedule": 3600.0},
     "close-periods": {"task": "billing.tasks.close_periods", "schedule": 60.0},
     "keep-credits": {"task": "billing.tasks.keep_credits", "schedule": 600.0},
     "deliver-outbox": {"task": "billing.stripe.tasks.deliver_outbox", "schedule": 2.0},

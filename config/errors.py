@@ -5,14 +5,17 @@ from typing import Any
 
 import structlog
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import page_not_found
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+import agents.compat.errors
 import agents.errors
 import billing.errors
 import metering.errors
 import runtime.wire
+from agents.otlp import wire as otlp
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +26,30 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     agents.errors.UnsupportedContentTypeError: (415, "The content type is not understood"),
     agents.errors.RequestTooLargeError: (413, "The request is too large"),
     agents.errors.MalformedRequestError: (400, "The request cannot be read"),
+    agents.errors.KeyInUseError: (409, "The first request is still being done"),
+    agents.errors.KeyReusedError: (422, "The key was used for another request"),
     agents.errors.SequenceGapError: (409, "Events are missing before this batch"),
     agents.errors.ForkedChainError: (409, "The device's chain does not continue what was received"),
+    agents.errors.QuarantinedDeviceError: (409, "The device is in quarantine"),
+    agents.errors.UnknownReviewError: (409, "Nothing here waits for a person"),
+    agents.errors.FeedError: (400, "The feeds cannot be declared or compared so"),
     agents.errors.RejectedEventError: (422, "The event was rejected"),
     agents.errors.ConflictingEventError: (409, "The event conflicts with one already counted"),
+    agents.compat.errors.RefusedEventsError: (400, "Events were refused"),
+    agents.compat.errors.ContradictedEventsError: (409, "Events conflict with those already counted"),
+    agents.compat.errors.InvalidEventsError: (422, "Events were refused"),
+    agents.compat.errors.EventNotFoundError: (404, "There is no such event"),
     runtime.wire.BadSignatureError: (403, "The signature does not fit the batch"),
     runtime.wire.ChainMismatchError: (422, "The events do not fit the signed chain"),
     runtime.wire.WireError: (400, "The batch header cannot be read"),
     metering.errors.UnknownMeterError: (404, "There is no such meter"),
+    metering.errors.InvalidMeterError: (422, "The meter cannot be defined so"),
+    metering.errors.MeterTakenError: (409, "There is such a meter"),
+    metering.errors.MeterArchivedError: (409, "The meter is archived"),
+    metering.errors.UnknownEventError: (404, "There is no such event"),
+    metering.errors.AlreadyVoidedError: (409, "The event was taken back before"),
+    metering.errors.ArchivedEventError: (409, "The event is archived"),
+    metering.errors.InvalidVoidError: (422, "The event cannot be taken back so"),
     metering.errors.MeteringError: (400, "The question cannot be answered"),
     billing.errors.ChangeRefusedError: (409, "The subscription cannot be changed so"),
     billing.errors.SubscriptionExistsError: (409, "The customer has a subscription"),
@@ -46,10 +65,15 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     Http404: (404, "Not found"),
     drf.MethodNotAllowed: (405, "Method not allowed"),
     drf.ParseError: (400, "The request cannot be read"),
+    drf.NotAcceptable: (406, "Nothing here is of that media type"),
     drf.UnsupportedMediaType: (415, "The content type is not understood"),
     drf.ValidationError: (400, "The request is not valid"),
 }
 RETRY_SECONDS = 5
+API_PREFIXES = ("/v1/", "/api/v1/")
+# Doors whose clients know another form of error than problem+json; an answer's headers are kept. Where one address has
+# clients of two kinds, the request itself carries its `word_problem`.
+WORDINGS: dict[str, Callable[[HttpRequest, HttpResponse], HttpResponse]] = {"/v1/traces": otlp.word_problem}
 
 
 def problem(error: Exception) -> HttpResponse:
@@ -65,6 +89,8 @@ def problem(error: Exception) -> HttpResponse:
     body["detail"] = "The service could not do this now; nothing was lost." if ours else _detail(error)
     body |= getattr(error, "members", {})
     answer = JsonResponse(body, status=status, content_type="application/problem+json")
+    for name, value in getattr(error, "headers", {}).items():
+        answer[name] = value
     if ours:
         answer["Retry-After"] = str(RETRY_SECONDS)
     if status == 401:  # noqa: PLR2004
@@ -82,6 +108,13 @@ def answer_problem(error: Exception, context: dict[str, Any]) -> Response | Http
     return problem(error)
 
 
+def answer_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that is not there: the API's senders get a problem, people a page."""
+    if not request.path.startswith(API_PREFIXES):
+        return page_not_found(request, exception)
+    return problem(drf.NotFound("There is nothing at this address."))
+
+
 class ProblemMiddleware:
     """Answers an exception of a plain API view as a problem; pages for people keep Django's own error pages."""
 
@@ -89,14 +122,18 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on."""
+        """Pass the request on; nothing that is stored has U+0000 in its name, and PostgreSQL would not even look."""
+        if "\0" in request.path and request.path.startswith(API_PREFIXES):
+            return problem(drf.NotFound("There is nothing at this address."))
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Turn an exception under /v1/ into a problem."""
-        if not request.path.startswith("/v1/"):
+        """Turn an exception of the API into a problem."""
+        if not request.path.startswith(API_PREFIXES):
             return None
-        return problem(error)
+        answer = problem(error)
+        word = getattr(request, "word_problem", None) or WORDINGS.get(request.path)
+        return answer if word is None else word(request, answer)
 
 
-__all__ = ["STATUS", "ProblemMiddleware", "answer_problem", "problem"]
+__all__ = ["STATUS", "ProblemMiddleware", "answer_missing", "answer_problem", "problem"]

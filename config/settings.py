@@ -31,6 +31,8 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "pgtrigger",
     "pghistory",
     "metering.apps.MeteringConfig",
@@ -43,6 +45,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.errors.ProblemMiddleware",
+    "config.idempotency.IdempotencyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -123,7 +126,21 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "config.errors.answer_problem",
+    "DEFAULT_METADATA_CLASS": None,  # the document at /v1/schema says it better than OPTIONS
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.schema.Schema",
     "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Agentmeter",
+    "DESCRIPTION": "Meters what AI agents do at the edge and turns it into invoices that both sides can check.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": ["config.openapi.schema.complete"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 
@@ -140,6 +157,8 @@ PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
 SELLER_NAME = env.text("AGENTMETER_SELLER_NAME", "Agentmeter")
 SELLER_ADDRESS = env.text("AGENTMETER_SELLER_ADDRESS", "1 Meter Street\n10115 Berlin\nGermany")
 INVOICE_PREFIX = env.text("AGENTMETER_INVOICE_PREFIX", "AM")
+EVENT_MONTHS = env.number("AGENTMETER_EVENT_MONTHS", 0)  # whole months of events kept in the database; 0 keeps all
+ARCHIVE_DIR = Path(env.text("AGENTMETER_ARCHIVE_DIR", str(LOCAL_DIR / "archive")))
 CLOSE_GRACE_HOURS = env.number("AGENTMETER_CLOSE_GRACE_HOURS", 2)
 
 UNFOLD = {

@@ -26,11 +26,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A half-open period [starts_at, ends_at); `width` is that of the fixed windows of a peak, in seconds."""
+    """A half-open period [starts_at, ends_at).
+
+    For a peak, `width` is that of its fixed windows, in seconds, and `statistic` is "max" or "p95".
+    """
 
     starts_at: datetime
     ends_at: datetime
     width: int = 3600
+    statistic: str = "max"
 
 
 Measure = Callable[[Sequence[Reading], Period], Decimal]
@@ -44,7 +48,7 @@ class Aggregation:
     measure: Measure
     is_summable: bool  # the quantities of two adjoining periods add up to that of both
     reason: str  # why it may or may not be added
-    folds: bool  # hourly windows are enough to compute it
+    is_reversible: bool  # an event can be taken out of a window without reading the others
     is_numeric: bool = True  # its events must carry a number
     allows_negative: bool = True
 
@@ -57,6 +61,19 @@ def seconds_between(*, starts_at: datetime, ends_at: datetime) -> Decimal:
 def bucket_of(*, time: datetime, width: int) -> int:
     """Return the number of the fixed window of `width` seconds, counted from 1970 in UTC, that holds `time`."""
     return (time - EPOCH) // timedelta(seconds=width)
+
+
+def rank_of(*, period: Period) -> int:
+    """Return which of the window sums, from the greatest on and from 0, is the peak.
+
+    The 95th percentile is the nearest rank: of n windows the one that at least 95 % of them, itself included, do not
+    exceed. Windows are all that the period touches; one without usage is 0.
+    """
+    if period.statistic == "max":
+        return 0
+    first = bucket_of(time=period.starts_at, width=period.width)
+    last = bucket_of(time=period.ends_at - MICROSECOND, width=period.width)
+    return (last - first + 1) // 20
 
 
 def _within(readings: Sequence[Reading], period: Period) -> list[Reading]:
@@ -96,7 +113,9 @@ def _peak(readings: Sequence[Reading], period: Period) -> Decimal:
     buckets: dict[int, list[Decimal]] = defaultdict(list)
     for reading in _within(readings, period):
         buckets[bucket_of(time=reading.time, width=period.width)].append(Decimal(reading.value))
-    return max((total(values) for values in buckets.values()), default=Decimal(0))
+    sums = sorted((total(values) for values in buckets.values()), reverse=True)
+    rank = rank_of(period=period)
+    return sums[rank] if rank < len(sums) else Decimal(0)
 
 
 def _level(readings: Sequence[Reading], period: Period) -> Decimal:
@@ -112,29 +131,39 @@ def _level(readings: Sequence[Reading], period: Period) -> Decimal:
 
 
 _ALL = (
-    Aggregation("count", _count, is_summable=True, reason="each event counts once", folds=True, is_numeric=False),
-    Aggregation("sum", _sum, is_summable=True, reason="addition", folds=True, allows_negative=False),
-    Aggregation("min", _min, is_summable=False, reason="the least of two parts is not their sum", folds=True),
-    Aggregation("max", _max, is_summable=False, reason="the greatest of two parts is not their sum", folds=True),
+    Aggregation(
+        "count", _count, is_summable=True, reason="each event counts once", is_reversible=True, is_numeric=False
+    ),
+    Aggregation("sum", _sum, is_summable=True, reason="addition", is_reversible=True, allows_negative=False),
+    Aggregation("min", _min, is_summable=False, reason="the least of two parts is not their sum", is_reversible=False),
+    Aggregation(
+        "max", _max, is_summable=False, reason="the greatest of two parts is not their sum", is_reversible=False
+    ),
     Aggregation(
         "unique",
         _unique,
         is_summable=False,
         reason="a value seen in two parts counts once in both together",
-        folds=False,
+        is_reversible=True,
         is_numeric=False,
     ),
-    Aggregation("latest", _latest, is_summable=False, reason="a later part replaces an earlier one", folds=False),
+    Aggregation(
+        "latest", _latest, is_summable=False, reason="a later part replaces an earlier one", is_reversible=False
+    ),
     Aggregation(
         "peak",
         _peak,
         is_summable=False,
         reason="the highest window of two parts is the higher of both",
-        folds=True,
+        is_reversible=True,
         allows_negative=False,
     ),
     Aggregation(
-        "level", _level, is_summable=True, reason="an integral over time adds up over adjoining times", folds=True
+        "level",
+        _level,
+        is_summable=True,
+        reason="an integral over time adds up over adjoining times",
+        is_reversible=True,
     ),
 )
 AGGREGATIONS: Final[Mapping[str, Aggregation]] = MappingProxyType({one.key: one for one in _ALL})

@@ -4,11 +4,21 @@ MeteringError
 ├── UnknownMeterError      no meter has this key
 ├── UnknownDimensionError  the meter is not split by this field
 ├── UnknownFoldError       the fold lies in the future
+├── ArchivedUsageError     the question needs events that lie in an archive only
 ├── InvalidQueryError      a parameter of a question about usage cannot be used
-└── InvalidMeterError      a field of a meter's definition cannot be used
+├── InvalidMeterError      fields of a meter's definition cannot be used
+├── MeterTakenError        there is a meter with this key
+├── MeterArchivedError     the meter is archived already
+├── InvalidVoidError       a field of a correction cannot be used
+├── UnknownEventError      the customer has no such event
+├── ArchivedEventError     the event is in an archive only
+├── NotArchivableError     a month of events is still needed where it is
+├── ArchiveMismatchError   an archive does not hold what the database does
+└── AlreadyVoidedError     the event was taken back before
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 
 class MeteringError(Exception):
@@ -47,9 +57,78 @@ class UnknownFoldError(MeteringError):
         super().__init__("as_of", f"There is no fold {number}; the latest is {latest}.")
 
 
+class ArchivedUsageError(MeteringError):
+    """The question can be answered from events only, of which some lie in an archive."""
+
+    def __init__(self, since: datetime) -> None:
+        detail = f"Only whole quarters of an hour, as of the newest fold, can be asked for before {since.isoformat()}."
+        super().__init__("from", detail)
+
+
 class InvalidQueryError(MeteringError):
     """A parameter of a question about usage cannot be used."""
 
 
 class InvalidMeterError(MeteringError):
-    """A field of a meter's definition cannot be used."""
+    """Fields of a meter's definition cannot be used; `faults` says of each what is wrong."""
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__(*faults[0])
+        self.faults = faults
+
+    @property
+    def members(self) -> dict[str, object]:
+        """The `errors` member of a problem document, with a JSON pointer to each field."""
+        return {"errors": [{"pointer": f"/{name}", "detail": detail} for name, detail in self.faults]}
+
+
+class MeterTakenError(MeteringError):
+    """There is a meter with this key; a definition never changes, so another one needs a key of its own."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("key", f"There is a meter {key!r}; a definition never changes. Choose another key.")
+
+
+class MeterArchivedError(MeteringError):
+    """The meter was archived before."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("meter", f"The meter {key!r} is archived.")
+
+
+class InvalidVoidError(MeteringError):
+    """A field of a correction cannot be used."""
+
+    @property
+    def members(self) -> dict[str, object]:
+        """The `errors` member of a problem document, with a JSON pointer to the field."""
+        return {"errors": [{"pointer": f"/{self.parameter}", "detail": self.detail}]}
+
+
+class UnknownEventError(MeteringError):
+    """The customer has no accepted event of this source and id, or it was never taken back."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__("id", f"There is no event {event_id!r} of this source.")
+
+
+class ArchivedEventError(MeteringError):
+    """The event lies in an archive only, where windows can no longer be made anew from it."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__("id", f"The event {event_id!r} is archived; restore its month first.")
+
+
+class AlreadyVoidedError(MeteringError):
+    """The event was taken back before; an event can be taken back once."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__("id", f"The event {event_id!r} was taken back before.")
+
+
+class NotArchivableError(MeteringError):
+    """A month of events cannot be archived yet; the message says what it waits for."""
+
+
+class ArchiveMismatchError(MeteringError):
+    """A file or a partition does not hold what was written; nothing was dropped."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 
 class Verdict(StrEnum):
     """What became of a submitted event."""
@@ -38,8 +40,8 @@ class Problem:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class UsageEvent:
+# A thousand of these are made for one request: a Struct is made at a tenth of the cost of a frozen dataclass.
+class UsageEvent(Struct, frozen=True, gc=False):
     """An immutable fact that something was used.
 
     `time` is when it was used (aware). `environment` is "production" or "test". `sequence` is the place in the device's
@@ -68,8 +70,7 @@ class Malformed:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventVerdict:
+class EventVerdict(Struct, frozen=True, gc=False, omit_defaults=True):
     """The answer for one submission; `id` and `source` are null only where they could not be read."""
 
     id: str | None

@@ -1,11 +1,12 @@
-"""Counts received batches into hourly windows, each batch exactly once, and checks the windows against the events.
+"""Counts received batches into windows and takes voided events out of them, each exactly once.
 
 Why each batch carries the number of its fold: a fold takes the batches that are committed and not yet stamped, and
 stamps them in the transaction that counts them. A batch whose transaction commits late is simply still unstamped
 when the next fold looks; there is no watermark that could have passed it by. A fold that fails stamps nothing.
+Voids are stamped in the same way, once the batch of their event is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,149 +14,146 @@ from typing import Final
 from django.db import connection, transaction
 from psycopg.sql import SQL, Composable, Literal
 
-from metering import meters, readings
-from metering.models import Batch, Fold, Window
+from metering import coverage, meters, readings, summaries, windows
+from metering.audit import Difference, check
+from metering.models import Fold
 from metering.rules import Rule
 
-# One fold at a time, in the whole database: two would take the same batches.
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('metering.fold'))"
-BATCHES_PER_FOLD: Final = 500
+__all__ = ["Difference", "Folded", "check", "fold", "fold_all"]
 
-# The hourly sums of one meter over some events `e`.
-_HOURS: Final = SQL("""
-SELECT r.customer_id, r.starts_at, r.environment, r.dimensions,
-       count(*) AS count, sum(r.value) AS total, min(r.value) AS minimum, max(r.value) AS maximum,
-       sum({weight}) AS weighted
-FROM (SELECT e.customer_id, e.environment, e.time, date_trunc('hour', e.time, 'UTC') AS starts_at,
-             {dimensions} AS dimensions, {value} AS value
-      FROM metering_event e JOIN metering_batch b ON b.id = e.batch_id
-      WHERE {batches} AND {matches}) r
-WHERE r.value IS NOT NULL
-GROUP BY r.customer_id, r.starts_at, r.environment, r.dimensions
-""")
-_LEVEL_WEIGHT: Final = SQL("r.value * extract(epoch FROM r.starts_at + interval '1 hour' - r.time)")
-_NO_WEIGHT: Final = SQL("0::numeric")
+BATCHES_PER_FOLD: Final = 20_000
+EVENTS_PER_FOLD: Final = 200_000
+VOIDS_PER_FOLD: Final = 5_000
+FEW_METERS: Final = 10
 
-_ADD: Final = SQL("""
-INSERT INTO metering_window AS w
-    (customer_id, meter_id, starts_at, environment, dimensions, count, total, minimum, maximum, weighted)
-SELECT h.customer_id, {meter}, h.starts_at, h.environment, h.dimensions,
-       h.count, h.total, h.minimum, h.maximum, h.weighted
-FROM ({hours}) h
-ORDER BY h.customer_id, h.starts_at, h.environment, h.dimensions
-ON CONFLICT (customer_id, meter_id, starts_at, environment, dimensions) DO UPDATE SET
-    count = w.count + excluded.count,
-    total = w.total + excluded.total,
-    minimum = least(w.minimum, excluded.minimum),
-    maximum = greatest(w.maximum, excluded.maximum),
-    weighted = w.weighted + excluded.weighted
-""")
-
-_DIFFER: Final = SQL("""
-SELECT customer_id, starts_at, environment, dimensions,
-       w.count, h.count, w.total, h.total, w.minimum, h.minimum, w.maximum, h.maximum, w.weighted, h.weighted
-FROM (SELECT * FROM metering_window WHERE meter_id = {meter}) w
-FULL JOIN ({hours}) h USING (customer_id, starts_at, environment, dimensions)
-WHERE (w.count, w.total, w.minimum, w.maximum, w.weighted)
-      IS DISTINCT FROM (h.count, h.total, h.minimum, h.maximum, h.weighted)
-ORDER BY customer_id, starts_at, environment, dimensions
+_WAITING: Final = """
+SELECT id, event_count, received_at FROM metering_batch WHERE fold_id IS NULL ORDER BY id LIMIT %s
+"""
+_STAMP: Final = "UPDATE metering_batch SET fold_id = %s WHERE id = ANY(%s)"
+_VOIDS: Final = """
+SELECT v.id, v.batch_id, b.received_at FROM metering_void v JOIN metering_batch b ON b.id = v.batch_id
+WHERE v.fold_id IS NULL AND (b.fold_id IS NOT NULL OR b.id = ANY(%s)) ORDER BY v.id LIMIT %s
+"""
+_STAMP_VOIDS: Final = "UPDATE metering_void SET fold_id = %s WHERE id = ANY(%s)"
+_VOIDED: Final = SQL("""
+(e.customer_id, e.batch_id, e.place) IN (SELECT customer_id, batch_id, place FROM metering_void WHERE id = ANY({}))
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What a fold counted; no number where nothing was waiting."""
+    """What a fold counted and took back; no number where nothing was waiting."""
 
     number: int | None
     batches: int
     events: int
+    voids: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A window that is not what its events add up to; `windows` and `events` say what each holds, by column."""
+class _Batch:
+    id: int
+    events: int
+    received_at: datetime
 
-    meter: str
-    customer_id: int
-    starts_at: datetime
-    environment: str
-    dimensions: str
-    windows: Sequence[object]
-    events: Sequence[object]
+
+@dataclass(frozen=True, slots=True)
+class _Void:
+    id: int
+    batch_id: int
+    received_at: datetime
 
 
 @transaction.atomic
 def fold(*, now: datetime, limit: int = BATCHES_PER_FOLD) -> Folded:
     """Count up to `limit` waiting batches, oldest first, as one fold at `now`. Waits while another fold runs."""
-    _wait_for_turn()
-    waiting = list(Batch.objects.filter(fold=None).order_by("id").values_list("id", "event_count")[:limit])
-    if not waiting:
+    coverage.wait_for_turn()
+    batches = list(_bounded(_waiting(limit)))
+    voids = _voids(batches)
+    if not batches and not voids:
         return Folded(number=None, batches=0, events=0)
-    batches, events = [batch for batch, _ in waiting], sum(count for _, count in waiting)
-    number = Fold.objects.create(folded_at=now, batches=len(batches), events=events).number
-    Batch.objects.filter(id__in=batches).update(fold=number)
-    for rule in meters.all_rules():
-        _add(rule, _among(batches))
-    return Folded(number=number, batches=len(batches), events=events)
+    events = sum(one.events for one in batches)
+    row = Fold.objects.create(folded_at=now, batches=len(batches), events=events, voids=len(voids))
+    _run(_STAMP, row.number, [one.id for one in batches])
+    _run(_STAMP_VOIDS, row.number, [one.id for one in voids])
+    rules = meters.active_rules()
+    coverage.open_new(rules=rules, number=row.number)
+    if batches:
+        _add(rules, batches)
+    if voids:
+        _take_out(rules, voids)
+    return Folded(number=row.number, batches=len(batches), events=events, voids=len(voids))
 
 
 def fold_all(*, now: datetime) -> Folded:
     """Fold until nothing waits, so that all that was committed before the call is counted; returns the last number."""
-    number, batches, events = None, 0, 0
+    number, batches, events, voids = None, 0, 0, 0
     while (one := fold(now=now)).number is not None:
-        number, batches, events = one.number, batches + one.batches, events + one.events
-    return Folded(number=number, batches=batches, events=events)
+        number, batches = one.number, batches + one.batches
+        events, voids = events + one.events, voids + one.voids
+    return Folded(number=number, batches=batches, events=events, voids=voids)
 
 
-@transaction.atomic
-def rebuild(*, meter: str) -> None:
-    """Make the windows of a meter again from all folded events: for a meter that is younger than its events.
-
-    Raises UnknownMeterError.
-    """
-    _wait_for_turn()
-    rule = meters.find(key=meter)
-    Window.objects.filter(meter=rule.id).delete()
-    _add(rule, SQL("b.fold_id IS NOT NULL"))
-
-
-def check() -> list[Difference]:
-    """Compare every window with a scan of the folded events; an empty list says that all is well."""
-    return [one for rule in meters.all_rules() if rule.uses_windows for one in _differences(rule)]
-
-
-def _wait_for_turn() -> None:
+def _waiting(limit: int) -> list[_Batch]:
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK)
+        cursor.execute(_WAITING, [limit])
+        return [_Batch(*row) for row in cursor.fetchall()]
 
 
-def _among(batches: Sequence[int]) -> Composable:
-    """Events of these batches; the bounds let the block-range index skip the rest of the table."""
-    return SQL("e.batch_id BETWEEN {} AND {} AND e.batch_id = ANY({}::bigint[])").format(
-        Literal(batches[0]), Literal(batches[-1]), Literal(list(batches))
-    )
+def _bounded(batches: Sequence[_Batch]) -> Iterator[_Batch]:
+    """Yield the first batches, at least one, so that a fold's memory and time are bounded."""
+    events = 0
+    for one in batches:
+        events += one.events
+        if events > EVENTS_PER_FOLD and events > one.events:
+            return
+        yield one
 
 
-def _add(rule: Rule, batches: Composable) -> None:
-    if not rule.uses_windows:
-        return
+def _voids(batches: Sequence[_Batch]) -> list[_Void]:
     with connection.cursor() as cursor:
-        cursor.execute(_ADD.format(meter=Literal(rule.id), hours=_hours(rule, batches)))
+        cursor.execute(_VOIDS, [[one.id for one in batches], VOIDS_PER_FOLD])
+        return [_Void(*row) for row in cursor.fetchall()]
 
 
-def _hours(rule: Rule, batches: Composable) -> Composable:
-    return _HOURS.format(
-        weight=_LEVEL_WEIGHT if rule.aggregation.key == "level" else _NO_WEIGHT,
-        dimensions=readings.dimensions(rule),
-        value=readings.value(rule),
-        batches=batches,
-        matches=readings.matches(rule),
+def _run(statement: str, number: int, ids: list[int]) -> None:
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [number, ids])
+
+
+def _add(rules: Sequence[Rule], batches: Sequence[_Batch]) -> None:
+    summaries.refresh(received=(one.received_at for one in batches))
+    which = _among([one.id for one in batches], [one.received_at for one in batches])
+    windows.add(rules=_concerned(rules, which), which=which)
+
+
+def _concerned(rules: Sequence[Rule], which: Composable) -> list[Rule]:
+    """Return the meters whose type of event is there at all, where there are too many to just look."""
+    if len(rules) <= FEW_METERS:
+        return list(rules)
+    found = readings.fetch(SQL("SELECT DISTINCT e.type FROM {} e WHERE {}").format(readings.EVENTS, which))
+    types = {name for (name,) in found}
+    return [rule for rule in rules if rule.event_type in types]
+
+
+def _take_out(rules: Sequence[Rule], voids: Sequence[_Void]) -> None:
+    among = _among(sorted({one.batch_id for one in voids}), [one.received_at for one in voids])
+    gone = readings.every([among, _VOIDED.format(Literal([one.id for one in voids]))])
+    for rule in _concerned(rules, gone):
+        covered = coverage.covered(rule=rule)
+        remaining = readings.every([readings.matches_type(rule), readings.counted(None), covered])
+        windows.take_out(rule=rule, which=readings.every([gone, covered]), remaining=remaining)
+
+
+def _among(batches: Sequence[int], received: Sequence[datetime]) -> Composable:
+    """Events of these batches; the bounds let the block-range index skip pages, and the planner partitions."""
+    return SQL(
+        "e.batch_id BETWEEN {} AND {} AND e.batch_id = ANY({}::bigint[]) AND e.received_at BETWEEN {} AND {}"
+    ).format(
+        Literal(min(batches)),
+        Literal(max(batches)),
+        Literal(list(batches)),
+        Literal(min(received)),
+        Literal(max(received)),
     )
-
-
-def _differences(rule: Rule) -> list[Difference]:
-    hours = _hours(rule, SQL("b.fold_id IS NOT NULL"))
-    rows = readings.fetch(_DIFFER.format(meter=Literal(rule.id), hours=hours))
-    return [
-        Difference(rule.key, one, at, kind, str(names), sums[::2], sums[1::2]) for one, at, kind, names, *sums in rows
-    ]

@@ -3,36 +3,28 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from hashlib import sha256
 from typing import Final
-from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
 
-from metering import keys, meters, refusals
-from metering.claims import Claim, Claimed, claim
+from metering import claims, origins, partitions, refusals, rulebook, storing
+from metering.claims import Claim, Claimed, Holdings
 from metering.event import EventVerdict, Malformed, Problem, Reason, UsageEvent, Verdict
-from metering.models import Batch, Environment
+from metering.judging import MAX_AHEAD, Candidate, Judge
 from metering.refusals import Refused
-from metering.rules import NO_RULES, Fault, TypeRules, pointer_to
-from metering.texts import encode_all, find_nul
+from metering.rulebook import Rulebook
+from metering.rules import Fault, pointer_to
+from metering.storing import BatchRow, EventRow, Stored
 
-# How far a device's clock may run ahead of ours before its events are refused.
-MAX_AHEAD: Final = timedelta(minutes=5)
-_ENVIRONMENTS: Final = frozenset(Environment.values)
+__all__ = ["MAX_AHEAD", "MAX_SUBMISSIONS", "BatchEvidence", "Recorded", "Request", "record", "record_all"]
 
-_NEXT_BATCH: Final = "SELECT nextval(pg_get_serial_sequence('metering_batch', 'id'))"
-_INSERT_EVENTS: Final = """
-INSERT INTO metering_event
-    (customer_id, batch_id, received_at, key, time, type, source, subject, event_id, environment, data, sequence)
-SELECT %s, %s, %s, u.* FROM ROWS FROM (
-    unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]),
-    jsonb_array_elements(%s::jsonb),
-    unnest(%s::bigint[])
-) AS u
-"""
+# A place in a request is stored in two bytes.
+MAX_SUBMISSIONS: Final = 32_768
+
+Places = tuple[int, int]  # of a submission: the number of its request, and its place there
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +39,16 @@ class BatchEvidence:
     last_sequence: int | None = None
     signature: str = ""
     header: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one sender submits at once."""
+
+    customer_id: int
+    submissions: Sequence[UsageEvent | Malformed]
+    received_at: datetime
+    evidence: BatchEvidence
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,18 @@ class Recorded:
         return {verdict.value: seen[verdict] for verdict in Verdict}
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A sound event on its way to being counted."""
-
-    place: int
-    event: UsageEvent
-    rules: TypeRules
-    claim: Claim
+class _RulesChangedError(Exception):
+    """The events were judged by rules that have changed since; all must be judged again."""
 
 
-@transaction.atomic
+class _OthersFirstError(Exception):
+    """Events were held back for the sake of others that then got no key; all must be tried again without those."""
+
+    def __init__(self, holdings: Holdings) -> None:
+        super().__init__()
+        self.holdings = holdings
+
+
 def record(
     *,
     customer_id: int,
@@ -86,109 +89,125 @@ def record(
 
     Each gets a verdict: accepted; duplicate (same customer, source and id, same content); conflict (the id was used
     for other content, or the unit was counted under another id); rejected (it cannot be counted). What is refused is
-    kept as evidence. Raises nothing of its own: on a database error nothing at all is recorded, and the request may be
-    repeated.
+    kept as evidence. Raises ValueError for more than MAX_SUBMISSIONS. On a database error nothing at all is recorded,
+    and the request may be repeated.
     """
-    rules = meters.rules_by_type()
-    refused: dict[int, Refused] = {}
-    candidates: list[_Candidate] = []
-    for place, one in enumerate(submissions):
-        if faults := _faults(one, rules, received_at):
-            refused[place] = Refused(one, Verdict.REJECTED, faults)
-        elif isinstance(one, UsageEvent):
-            candidates.append(_candidate(place, one, rules.get(one.type, NO_RULES), customer_id))
-    batch_id, claimed = _store(customer_id, candidates, received_at, evidence)
+    return record_all(requests=[Request(customer_id, submissions, received_at, evidence)])[0]
+
+
+def record_all(*, requests: Sequence[Request]) -> tuple[Recorded, ...]:
+    """Take in several requests in one transaction, as if one came after the other; they share the cost of a commit.
+
+    Raises what `record` raises, and then records none of them.
+    """
+    if any(len(one.submissions) > MAX_SUBMISSIONS for one in requests):
+        raise ValueError(f"submissions: at most {MAX_SUBMISSIONS} at once")
+    book, held = rulebook.current(), Holdings()
+    while True:  # each round knows newer rules or more keys that others hold, or they are done
+        try:
+            with transaction.atomic():
+                return _record_all(requests, book, held)
+        except _RulesChangedError:
+            book = rulebook.reread()
+        except _OthersFirstError as error:
+            held = error.holdings
+        except OperationalError as error:
+            # Requests that re-use each other's ids for other content may wait in a circle: one of them begins anew.
+            if not isinstance(error.__cause__, DeadlockDetected) or connection.in_atomic_block:
+                raise
+
+
+def _record_all(requests: Sequence[Request], book: Rulebook, held: Holdings) -> tuple[Recorded, ...]:
+    candidates, refused = _judge(requests, book)
+    claimed = _store(requests, candidates, book, held)
     refused |= _conflicts(candidates, claimed)
-    refusals.keep(customer_id=customer_id, received_at=received_at, refused=refused.values())
-    accepted = {candidates[place].place for place in claimed.met}
-    verdicts = tuple(_verdict(one, refused.get(place), place in accepted) for place, one in enumerate(submissions))
-    return Recorded(batch_id=batch_id, received_at=received_at, verdicts=verdicts)
-
-
-def _faults(one: UsageEvent | Malformed, rules: Mapping[str, TypeRules], received_at: datetime) -> tuple[Fault, ...]:
-    if isinstance(one, Malformed):
-        return tuple(Fault(Reason.MALFORMED, problem) for problem in one.errors)
-    return tuple(_attribute_faults(one, received_at)) or tuple(rules.get(one.type, NO_RULES).faults(one))
-
-
-def _attribute_faults(event: UsageEvent, received_at: datetime) -> Iterator[Fault]:
-    if event.time > received_at + MAX_AHEAD:
-        ahead = f"time lies more than {MAX_AHEAD.seconds // 60} minutes in the future."
-        yield Fault(Reason.FUTURE_TIME, Problem("/time", ahead))
-    if event.environment not in _ENVIRONMENTS:
-        yield Fault(Reason.BAD_ENVIRONMENT, Problem("/data/environment", "environment must be production or test."))
-    if (pointer := find_nul(event)) is not None:
-        yield Fault(Reason.BAD_CHARACTER, Problem(pointer, "The character U+0000 cannot be stored."))
-
-
-def _candidate(place: int, event: UsageEvent, rules: TypeRules, customer_id: int) -> _Candidate:
-    unit = rules.unit(event)
-    key = keys.event_key(customer_id=customer_id, source=event.source, event_id=event.id)
-    unit_key = unit and keys.unit_key(
-        customer_id=customer_id, environment=event.environment, event_type=event.type, identity=unit
-    )
-    claimed = Claim(event=key, unit=unit_key or None, digest=sha256(event.body).digest())
-    return _Candidate(place=place, event=event, rules=rules, claim=claimed)
-
-
-def _store(
-    customer_id: int, candidates: Sequence[_Candidate], received_at: datetime, evidence: BatchEvidence
-) -> tuple[int | None, Claimed]:
-    """Take the keys and store the batch and the events that got theirs."""
-    if not candidates:
-        return None, Claimed(met=frozenset(), holders={})
-    batch_id = _next_batch()
-    claimed = claim(customer_id=customer_id, batch_id=batch_id, claims=[one.claim for one in candidates])
-    if not claimed.met:
-        return None, claimed
-    Batch.objects.create(
-        id=batch_id,
-        customer_id=customer_id,
-        received_at=received_at,
-        event_count=len(claimed.met),
-        **{name: getattr(evidence, name) for name in BatchEvidence.__slots__},
-    )
-    _insert_events(customer_id, batch_id, received_at, [candidates[place] for place in sorted(claimed.met)])
-    return batch_id, claimed
-
-
-def _next_batch() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT_BATCH)
-        return int(cursor.fetchone()[0])
-
-
-def _insert_events(customer_id: int, batch_id: int, received_at: datetime, accepted: Sequence[_Candidate]) -> None:
-    rows = [
-        (
-            one.claim.event,
-            one.event.time,
-            one.event.type,
-            one.event.source,
-            one.event.subject,
-            one.event.id,
-            one.event.environment,
+    _keep(requests, refused)
+    accepted = {(candidates[met].number, candidates[met].place) for met in claimed.met}
+    brought = {number for number, _ in accepted}
+    return tuple(
+        Recorded(
+            batch_id=claimed.batch_ids[number] if number in brought else None,
+            received_at=request.received_at,
+            verdicts=tuple(_verdicts(number, request.submissions, refused, accepted)),
         )
-        for one in accepted
+        for number, request in enumerate(requests)
+    )
+
+
+def _judge(requests: Sequence[Request], book: Rulebook) -> tuple[list[Candidate], dict[Places, Refused]]:
+    candidates: list[Candidate] = []
+    refused: dict[Places, Refused] = {}
+    for number, request in enumerate(requests):
+        judge = Judge(number, request.customer_id, request.received_at + MAX_AHEAD, book.by_type).judge
+        for place, one in enumerate(request.submissions):
+            judged = judge(place, one)
+            if isinstance(judged, Candidate):
+                candidates.append(judged)
+            else:
+                refused[number, place] = judged
+    return candidates, refused
+
+
+def _store(requests: Sequence[Request], candidates: Sequence[Candidate], book: Rulebook, held: Holdings) -> Claimed:
+    """Take the keys and store the batches and the events that got theirs.
+
+    Of claims on the same key the first that can be met wins. Raises _RulesChangedError and _OthersFirstError.
+    """
+    wanted = [one.claim for one in candidates]
+    trying = list(claims.contenders(wanted, held))
+    if not trying:
+        if not rulebook.is_current(book):
+            raise _RulesChangedError
+        return Claimed(met=frozenset(), batch_ids={}, holdings=held)
+    stored = _write(requests, [candidates[place] for place in trying])
+    if stored.version != book.version:
+        raise _RulesChangedError
+    met = frozenset(place for place in trying if wanted[place].event not in stored.missed)
+    holdings = held if len(met) == len(candidates) else _look_around(requests, wanted, trying, met, held)
+    return Claimed(met=met, batch_ids=dict(enumerate(stored.batch_ids)), holdings=holdings)
+
+
+def _look_around(
+    requests: Sequence[Request], wanted: Sequence[Claim], trying: Sequence[int], met: frozenset[int], held: Holdings
+) -> Holdings:
+    """Return all that stands against the claims that were not met; raises _OthersFirstError where nothing does."""
+    missed = [wanted[place] for place in trying if place not in met]
+    taken = storing.held(customer_ids={one.customer_id for one in requests}, claims=missed) if missed else Holdings()
+    others = Holdings({**held.events, **taken.events}, held.units | taken.units)
+    everything = others.plus([wanted[place] for place in met])
+    if not all(everything.stand_against(claim) for claim in wanted):
+        raise _OthersFirstError(others)
+    return everything
+
+
+def _write(requests: Sequence[Request], candidates: Sequence[Candidate]) -> Stored:
+    partitions.ensure(received={request.received_at for request in requests})
+    numbers = origins.numbers(wanted=[one.origin for one in candidates])
+    rows = [
+        EventRow(one.number, one.claim, one.event.time, numbers[one.origin], one.place, one.event_id, one.data)
+        for one in candidates
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    data = encode_all([one.event.data for one in accepted])
-    sequences = [one.event.sequence for one in accepted]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_EVENTS, [customer_id, batch_id, received_at, *columns, data, sequences])
+    return storing.store(batches=[_batch_of(request) for request in requests], events=rows)
 
 
-def _conflicts(candidates: Sequence[_Candidate], claimed: Claimed) -> dict[int, Refused]:
+def _batch_of(request: Request) -> BatchRow:
+    shown = {name: getattr(request.evidence, name) for name in BatchEvidence.__slots__}
+    return BatchRow(customer_id=request.customer_id, received_at=request.received_at, **shown)
+
+
+def _conflicts(candidates: Sequence[Candidate], claimed: Claimed) -> dict[Places, Refused]:
     """Return the candidates that contradict what was counted; what merely repeats it is no conflict."""
+    if len(claimed.met) == len(candidates):
+        return {}
     return {
-        one.place: Refused(one.event, Verdict.CONFLICT, (_contradiction(one, claimed.holders),))
+        (one.number, one.place): Refused(one.event, Verdict.CONFLICT, (_contradiction(one, claimed.holdings),))
         for number, one in enumerate(candidates)
-        if number not in claimed.met and claimed.holders.get(one.claim.event) != one.claim.digest
+        if number not in claimed.met and claimed.holdings.events.get(one.claim.event) != one.claim.digest
     }
 
 
-def _contradiction(one: _Candidate, holders: Mapping[UUID, bytes]) -> Fault:
-    if one.claim.event in holders:
+def _contradiction(one: Candidate, holdings: Holdings) -> Fault:
+    if one.claim.event in holdings.events:
         detail = "This source has used this id before, for an event with other content."
         return Fault(Reason.ID_REUSED, Problem("/id", detail))
     names = dict(zip(one.rules.identity, one.rules.unit(one.event), strict=True))
@@ -197,8 +216,23 @@ def _contradiction(one: _Candidate, holders: Mapping[UUID, bytes]) -> Fault:
     return Fault(Reason.UNIT_COUNTED, Problem(pointer_to(one.rules.identity[0]), detail))
 
 
-def _verdict(one: UsageEvent | Malformed, refused: Refused | None, accepted: bool) -> EventVerdict:  # noqa: FBT001
-    if refused is not None:
-        problems = tuple(fault.problem for fault in refused.faults)
-        return EventVerdict(one.id, one.source, refused.verdict, problems)
-    return EventVerdict(one.id, one.source, Verdict.ACCEPTED if accepted else Verdict.DUPLICATE)
+def _keep(requests: Sequence[Request], refused: Mapping[Places, Refused]) -> None:
+    for number, request in enumerate(requests):
+        theirs = [one for (its_number, _), one in refused.items() if its_number == number]
+        if theirs:
+            refusals.keep(customer_id=request.customer_id, received_at=request.received_at, refused=theirs)
+
+
+def _verdicts(
+    number: int,
+    submissions: Sequence[UsageEvent | Malformed],
+    refused: Mapping[Places, Refused],
+    accepted: set[Places],
+) -> Iterator[EventVerdict]:
+    for place, one in enumerate(submissions):
+        if (against := refused.get((number, place))) is not None:
+            problems = tuple(fault.problem for fault in against.faults)
+            yield EventVerdict(one.id, one.source, against.verdict, problems)
+        else:
+            known = Verdict.ACCEPTED if (number, place) in accepted else Verdict.DUPLICATE
+            yield EventVerdict(one.id, one.source, known)

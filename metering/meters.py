@@ -1,15 +1,18 @@
-"""The meters there are, as values; and the one way to add another."""
+"""The meters there are, as values; and the one way to add or archive one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 
+from metering import coverage, definitions
 from metering.aggregation import AGGREGATIONS
-from metering.errors import InvalidMeterError, UnknownMeterError
-from metering.models import EventType, Meter
-from metering.rules import DIMENSION_COUNT, Filter, Rule, TypeRules
+from metering.errors import InvalidMeterError, MeterArchivedError, MeterTakenError, UnknownMeterError
+from metering.models import EventType, Fold, Meter
+from metering.rules import Filter, Rule, TypeRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,9 @@ class MeterInfo:
     aggregation: str
     is_summable: bool
     dimensions: tuple[str, ...]
+    is_archived: bool = False
+    value_field: str = ""
+    created_at: datetime | None = None
 
 
 def rule_of(meter: Meter) -> Rule:
@@ -37,8 +43,11 @@ def rule_of(meter: Meter) -> Rule:
         value_field=meter.value_field,
         scale=meter.scale,
         window_seconds=meter.window_seconds,
+        statistic=meter.statistic,
         dimensions=tuple(meter.dimensions),
         filters=tuple(_filter_of(one) for one in meter.filters),
+        last_fold=meter.last_fold,
+        created_at=meter.created_at,
     )
 
 
@@ -51,48 +60,56 @@ def find(*, key: str) -> Rule:
 
 
 def all_rules() -> list[Rule]:
-    """Return every meter, by key."""
+    """Return every meter, archived ones included, by key."""
     return [rule_of(meter) for meter in Meter.objects.order_by("key")]
 
 
+def active_rules() -> list[Rule]:
+    """Return every meter that still counts, by key."""
+    return [rule_of(meter) for meter in Meter.objects.filter(archived_at=None).order_by("key")]
+
+
 def infos() -> tuple[MeterInfo, ...]:
-    """Return what readers need to know of every meter, by key."""
-    return tuple(
-        MeterInfo(
-            key=rule.key,
-            name=rule.name,
-            unit=rule.unit,
-            event_type=rule.event_type,
-            aggregation=rule.aggregation.key,
-            is_summable=rule.aggregation.is_summable,
-            dimensions=rule.dimensions,
-        )
-        for rule in all_rules()
+    """Return what readers need to know of every meter that still counts, by key."""
+    return tuple(info_of(rule=rule) for rule in active_rules())
+
+
+def info_of(*, rule: Rule) -> MeterInfo:
+    """Return what readers need to know of a meter."""
+    return MeterInfo(
+        key=rule.key,
+        name=rule.name,
+        unit=rule.unit,
+        event_type=rule.event_type,
+        aggregation=rule.aggregation.key,
+        is_summable=rule.aggregation.is_summable,
+        dimensions=rule.dimensions,
+        is_archived=rule.is_archived,
+        value_field=rule.value_field,
+        created_at=rule.created_at,
     )
 
 
 def rules_by_type() -> Mapping[str, TypeRules]:
-    """Return, per type of event, its unit and its meters."""
+    """Return, per type of event, its unit and its meters that still count."""
     identities: dict[str, list[str]] = dict(EventType.objects.values_list("type", "identity"))
-    meters: dict[str, list[Rule]] = {}
-    for rule in all_rules():
-        meters.setdefault(rule.event_type, []).append(rule)
+    grouped: dict[str, list[Rule]] = {}
+    for rule in active_rules():
+        grouped.setdefault(rule.event_type, []).append(rule)
     return {
-        name: TypeRules(identity=tuple(identities.get(name, ())), meters=tuple(meters.get(name, ())))
-        for name in identities.keys() | meters.keys()
+        name: TypeRules(identity=tuple(identities.get(name, ())), meters=tuple(grouped.get(name, ())))
+        for name in identities.keys() | grouped.keys()
     }
 
 
 @transaction.atomic
 def define(*, rule: Rule) -> Rule:
-    """Add a meter and return it as stored.
+    """Add a meter and return it as stored. Its definition never changes afterwards.
 
-    A definition never changes afterwards. Events folded before are not in its windows until `fold.rebuild` is called.
-    Raises InvalidMeterError naming the field.
+    It counts stored events, too: they are read from evidence until a back-fill has put them into its windows. Raises
+    InvalidMeterError naming the fields, and MeterTakenError.
     """
-    names = rule.dimensions
-    _require(len(names) <= DIMENSION_COUNT, "dimensions", f"A meter has at most {DIMENSION_COUNT}.")
-    _require(len(set(names)) == len(names) and all(names), "dimensions", "Each needs a name of its own.")
+    definitions.require_sound(rule=rule)
     meter = Meter(
         key=rule.key,
         name=rule.name,
@@ -102,41 +119,40 @@ def define(*, rule: Rule) -> Rule:
         value_field=rule.value_field,
         scale=rule.scale,
         window_seconds=rule.window_seconds,
-        dimensions=list(names),
-        filters=[_row_of(one) for one in rule.filters],
+        statistic=rule.statistic,
+        dimensions=list(rule.dimensions),
+        filters=[definitions.row_of(filter=one) for one in rule.filters],
     )
     try:
         with transaction.atomic():
             meter.save(force_insert=True)
     except IntegrityError as error:
-        raise InvalidMeterError(_field_of(str(error)), "The definition breaks a rule, or the key is taken.") from error
+        raise MeterTakenError(rule.key) from error
     return rule_of(meter)
 
 
-def _require(holds: object, field: str, detail: str) -> None:
-    if not holds:
-        raise InvalidMeterError(field, detail)
+@transaction.atomic
+def archive(*, key: str, now: datetime) -> Rule:
+    """Let a meter count nothing that is folded from now on, and return it. What it counted can be read for ever.
 
-
-def _field_of(message: str) -> str:
-    """Return which field a broken constraint of the table speaks of."""
-    fields = {
-        "meter_has_value": "value_field",
-        "meter_scale": "scale",
-        "meter_window": "window_seconds",
-        "meter_counts": "event_type",
-    }
-    return next((field for name, field in fields.items() if name in message), "key")
+    Raises UnknownMeterError and MeterArchivedError.
+    """
+    coverage.wait_for_turn()
+    rule = find(key=key)
+    last = int(Fold.objects.aggregate(newest=Max("number"))["newest"] or 0)
+    if not Meter.objects.filter(pk=rule.id, archived_at=None).update(archived_at=now, last_fold=last):
+        raise MeterArchivedError(key)
+    return find(key=key)
 
 
 def _filter_of(row: Mapping[str, Any]) -> Filter:
     try:
-        operator, values, field = row["operator"], row["values"], row["field"]
+        return Filter(field=row["field"], values=tuple(row["values"]), excludes=_excludes(row["operator"]))
     except (KeyError, TypeError) as error:
-        raise InvalidMeterError("filters", f"{row!r} needs field, operator and values") from error
-    _require(operator in {"in", "not_in"}, "filters", f"the operator {operator!r} is neither in nor not_in")
-    return Filter(field=field, values=tuple(values), excludes=operator == "not_in")
+        raise InvalidMeterError(("filters", f"{row!r} needs field, operator and values.")) from error
 
 
-def _row_of(one: Filter) -> dict[str, Any]:
-    return {"field": one.field, "operator": "not_in" if one.excludes else "in", "values": list(one.values)}
+def _excludes(operator: object) -> bool:
+    if operator not in {"in", "not_in"}:
+        raise InvalidMeterError(("filters", f"The operator {operator!r} is neither in nor not_in."))
+    return operator == "not_in"

@@ -8,10 +8,12 @@ from typing import Final
 # numeric(38, 12) window cannot overflow, so no sender can make a fold fail.
 PATTERN: Final = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?$"
 FRACTION_DIGITS: Final = 12
+WHOLE_LIMIT: Final = 10**15
 LEVEL_FRACTION_DIGITS: Final = 6  # a level is multiplied by microseconds, which take the other six
 _NUMBER = re.compile(PATTERN.removesuffix("$") + r"\Z")
 
 # Python's default context keeps 28 digits and rounds in silence; a numeric(38, 12) needs more.
+_ONE: Final = Decimal(1)
 EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow])
 
 
@@ -37,7 +39,7 @@ def number_of(value: object) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a whole number or a decimal string")  # noqa: TRY004 - one error for a bad value
-    if isinstance(value, int) and abs(value) >= 10**15:
+    if isinstance(value, int) and abs(value) >= WHOLE_LIMIT:
         raise ValueError("must have at most 15 digits before the point")
     if not _NUMBER.match(str(value)):
         raise ValueError("must be a decimal number of at most 15 digits before the point and 12 after it")
@@ -46,9 +48,8 @@ def number_of(value: object) -> Decimal:
 
 def plain(number: Decimal) -> Decimal:
     """Return `number` without trailing zeros and without an exponent, so that equal quantities print alike."""
-    with localcontext(EXACT):
-        short = number.normalize()
-        return short.quantize(Decimal(1)) if int(short.as_tuple().exponent) > 0 else short + 0
+    short = number.normalize(EXACT)
+    return short.quantize(_ONE, context=EXACT) if int(short.as_tuple().exponent) > 0 else EXACT.plus(short)
 
 
 def product(one: Decimal, other: Decimal) -> Decimal:

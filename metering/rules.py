@@ -1,17 +1,26 @@
 """What a meter makes of an event, without a database: which events it counts and what they must carry."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from metering.aggregation import Aggregation, Reading
 from metering.event import Problem, Reason, UsageEvent
-from metering.quantities import FRACTION_DIGITS, LEVEL_FRACTION_DIGITS, number_of, plain, product, text_of
+from metering.quantities import FRACTION_DIGITS, LEVEL_FRACTION_DIGITS, WHOLE_LIMIT, number_of, plain, product, text_of
 
 # Ten dimensions of this many bytes still fit into one entry of a btree (2,704 bytes), so no name can make a fold fail.
 DIMENSION_BYTES: Final = 128
 DIMENSION_COUNT: Final = 10
+_SURELY_SHORT: Final = DIMENSION_BYTES // 4  # characters; none takes more than four bytes
+
+# Every zone in use is a whole number of quarters of an hour away from UTC, so that the bounds of local days are bounds
+# of windows. Longer windows spare a reader of months the short ones; what is split by dimensions is sparse, and would
+# gain little from hours.
+QUARTER: Final = 900
+HOUR: Final = 3_600
+DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +58,26 @@ class Rule:
     window_seconds: int = 3600
     dimensions: tuple[str, ...] = ()
     filters: tuple[Filter, ...] = ()
+    statistic: str = "max"  # of a peak: max or p95
     id: int = 0  # of the stored meter; 0 before it is stored
+    last_fold: int | None = None  # of an archived meter: events of later folds do not count
+    created_at: datetime | None = field(default=None, compare=False)  # of the stored meter
 
     @property
-    def uses_windows(self) -> bool:
-        """Whether hourly windows are enough to compute it."""
-        return self.aggregation.folds and (self.aggregation.key != "peak" or self.window_seconds % 3600 == 0)
+    def base_width(self) -> int:
+        """The seconds of the shortest windows that are kept of it."""
+        return self.window_seconds if self.aggregation.key == "peak" else QUARTER
+
+    def widths(self, *, is_total: bool) -> tuple[int, ...]:
+        """Return the seconds of all windows that are kept of it, longest first."""
+        if self.aggregation.key == "peak":
+            return (self.base_width,)
+        return (DAY, HOUR, QUARTER) if is_total else (DAY, QUARTER)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it counts nothing new."""
+        return self.last_fold is not None
 
     def matches(self, event: UsageEvent) -> bool:
         """Whether the meter counts this event."""
@@ -77,9 +100,17 @@ class Rule:
             raise ValueError("must not be negative")
         return self._scaled(number)
 
+    @property
+    def takes_whole_numbers(self) -> bool:
+        """Whether every whole number from 0 to WHOLE_LIMIT is a sound value."""
+        return self.aggregation.is_numeric and -int(self.scale.as_tuple().exponent) <= self._digits
+
+    @property
+    def _digits(self) -> int:
+        return LEVEL_FRACTION_DIGITS if self.aggregation.key == "level" else FRACTION_DIGITS
+
     def _scaled(self, number: Decimal) -> Decimal:
-        scaled = plain(product(number, self.scale))
-        digits = LEVEL_FRACTION_DIGITS if self.aggregation.key == "level" else FRACTION_DIGITS
+        scaled, digits = plain(product(number, self.scale)), self._digits
         if -int(scaled.as_tuple().exponent) > digits:
             raise ValueError(f"must have at most {digits} digits after the point once multiplied by {self.scale}")
         return scaled
@@ -91,27 +122,45 @@ class TypeRules:
 
     identity: tuple[str, ...] = ()
     meters: tuple[Rule, ...] = ()
+    names: tuple[str, ...] = field(init=False)  # of all dimensions and filtered fields, each once
+    measuring: tuple[tuple[Rule, bool], ...] = field(init=False)  # with a value field; whether any small number will do
+
+    def __post_init__(self) -> None:
+        """Work out once what is asked of every event."""
+        names = dict.fromkeys(name for meter in self.meters for name in _names_of(meter))
+        measuring = tuple((meter, meter.takes_whole_numbers) for meter in self.meters if meter.value_field)
+        object.__setattr__(self, "names", tuple(names))
+        object.__setattr__(self, "measuring", measuring)
 
     def faults(self, event: UsageEvent) -> Iterator[Fault]:
         """Yield what keeps `event` from being counted."""
+        data = event.data
         for name in self.identity:
-            yield from _fault(event, name, Reason.BAD_IDENTITY, _name_of)
+            value = data.get(name)
+            if not value or type(value) is not str:
+                yield from _fault(event, name, Reason.BAD_IDENTITY, _name_of)
         dimensions = list(self._dimension_faults(event))
         yield from dimensions or self._value_faults(event)  # filters can only be judged once their fields are sound
 
     def _dimension_faults(self, event: UsageEvent) -> Iterator[Fault]:
-        names = dict.fromkeys(name for meter in self.meters for name in _names_of(meter))
-        for name in names:
-            yield from _fault(event, name, Reason.BAD_DIMENSION, _dimension_of)
+        data = event.data
+        for name in self.names:
+            value = data.get(name)
+            if value is not None and (type(value) is not str or len(value) > _SURELY_SHORT):
+                yield from _fault(event, name, Reason.BAD_DIMENSION, _dimension_of)
 
     def _value_faults(self, event: UsageEvent) -> Iterator[Fault]:
-        for meter in self.meters:
-            if meter.value_field and meter.matches(event):
+        for meter, takes_whole_numbers in self.measuring:
+            raw = event.data.get(meter.value_field)
+            if takes_whole_numbers and type(raw) is int and 0 <= raw < WHOLE_LIMIT:
+                continue
+            if meter.matches(event):
                 yield from _fault(event, meter.value_field, Reason.BAD_VALUE, meter.value)
 
     def unit(self, event: UsageEvent) -> tuple[str, ...]:
         """Return what identifies the billable unit, empty where the type has none."""
-        return tuple(_name_of(event.data.get(name)) for name in self.identity)
+        data = event.data
+        return tuple([_name_of(data.get(name)) for name in self.identity])
 
 
 NO_RULES: Final = TypeRules()

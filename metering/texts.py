@@ -1,6 +1,6 @@
 """What PostgreSQL can and cannot store of the texts of an event."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -10,16 +10,20 @@ from metering.event import UsageEvent
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 
 
-def encode_all(data: Sequence[Mapping[str, Any]]) -> str:
-    """Return the data of many events as one JSON array: one text is far cheaper to send than an array of texts."""
-    return _ENCODER.encode([dict(one) for one in data]).decode()
+def encode(data: Mapping[str, Any]) -> bytes:
+    """Return the data of an event as it is stored: JSON, the keys in the order they came."""
+    return _ENCODER.encode(data if type(data) is dict else dict(data))
 
 
-def find_nul(event: UsageEvent) -> str | None:
-    """Return the JSON pointer to the first text of `event` with U+0000, which neither text nor jsonb can store."""
+def find_nul(event: UsageEvent, data: bytes) -> str | None:
+    """Return the JSON pointer to the first text of `event` with U+0000, which PostgreSQL's text cannot hold.
+
+    `data` is the event's, encoded.
+    """
+    if b"\\u0000" not in data and "\0" not in f"{event.id}{event.source}{event.subject}{event.type}":
+        return None
     attributes = {"id": event.id, "source": event.source, "subject": event.subject, "type": event.type}
-    suspect = "".join(attributes.values()).find("\0") >= 0 or "\\u0000" in encode_all([event.data])
-    return next(_nul_pointers({**attributes, "data": event.data}, ""), None) if suspect else None
+    return next(_nul_pointers({**attributes, "data": event.data}, ""), None)
 
 
 def _nul_pointers(value: object, pointer: str) -> Iterator[str]:

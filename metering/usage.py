@@ -1,30 +1,35 @@
 """The read door: exact quantities of usage, as of a fold."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Max
 
+from metering import audit, rewinds, slices, tallies
 from metering import fold as folding
 from metering import meters as catalogue
-from metering import slices, tallies
+from metering.aggregation import seconds_between
+from metering.audit import Account
 from metering.errors import InvalidQueryError, UnknownDimensionError, UnknownFoldError
 from metering.meters import MeterInfo
-from metering.models import Batch, Environment, Fold
-from metering.quantities import plain
+from metering.models import Batch, Environment, Fold, Void
+from metering.quantities import EXACT, plain, product
 from metering.rules import Rule
 from metering.slices import Slice, Span
 from metering.tallies import Group, Question, Tallies, Tally
 
 __all__ = [
+    "Account",
     "MeterInfo",
     "Span",
     "Usage",
     "UsageRow",
+    "account",
     "catch_up",
     "has_unfolded",
     "latest_fold",
@@ -32,6 +37,8 @@ __all__ = [
     "quantity",
     "read",
 ]
+
+_NOTHING: Final = Tally(quantity=Decimal(0), change=Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
 
     Rows come by time, then by group; there are none for slices and groups without usage, but without `group_by` and
     `window` there is always exactly one. A level's quantity is in value-seconds. Raises UnknownMeterError,
-    UnknownDimensionError, UnknownFoldError and InvalidQueryError.
+    UnknownDimensionError, UnknownFoldError, InvalidQueryError and ArchivedUsageError.
     """
     rule = catalogue.find(key=meter)
     _require_known(rule, group_by, filters or {}, environment)
@@ -113,8 +120,18 @@ def quantity(
     return usage.rows[0].quantity
 
 
+def account(*, customer_id: int, starts_at: datetime, ends_at: datetime) -> Account:
+    """Return how many of a customer's accepted events used in [starts_at, ends_at) are in each state.
+
+    Reads every such event. Raises InvalidQueryError.
+    """
+    whole = slices.period(starts_at=starts_at, ends_at=ends_at)
+    found = audit.accounts(customer_id=customer_id, starts_at=whole.starts_at, ends_at=whole.ends_at)
+    return found.get(customer_id, Account())
+
+
 def meters() -> tuple[MeterInfo, ...]:
-    """Return every meter, by key."""
+    """Return every meter that is not archived, by key."""
     return catalogue.infos()
 
 
@@ -124,8 +141,9 @@ def latest_fold() -> int:
 
 
 def has_unfolded(*, customer_id: int) -> bool:
-    """Whether the customer has usage that was accepted but is in no quantity yet."""
-    return Batch.objects.filter(customer_id=customer_id, fold=None).exists()
+    """Whether the customer has usage that was accepted, or taken back, but is in no quantity so yet."""
+    waiting = {"customer_id": customer_id, "fold": None}
+    return Batch.objects.filter(**waiting).exists() or Void.objects.filter(**waiting).exists()
 
 
 def catch_up(*, now: datetime) -> int:
@@ -162,51 +180,67 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _collect(question: Question) -> Tallies:
-    """Read from windows where they reflect the fold asked for, else from the events, which keep every fold for ever."""
-    latest = latest_fold() if question.as_of is not None else None
-    if question.as_of is not None and latest is not None and not 0 <= question.as_of <= latest:
-        raise UnknownFoldError(question.as_of, latest=latest)
-    if question.rule.uses_windows and question.as_of == latest:
+    """Read from windows where they hold what is asked for, else from the events, which keep every fold for ever."""
+    last, asked = question.rule.last_fold, question.as_of
+    latest = latest_fold() if asked is not None else None
+    if asked is not None and latest is not None and not 0 <= asked <= latest:
+        raise UnknownFoldError(asked, latest=latest)
+    question = replace(question, as_of=min((one for one in (asked, last) if one is not None), default=None))
+    if question.as_of is not None and question.as_of != last:
+        near = rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=question.as_of)
+        question = replace(question, rewinds=near)
+    # The windows of an archived meter stand still at its last fold; those of others move on with every fold.
+    if question.rewinds or question.as_of == (latest if last is None else last):
         found = _tally(question, use_windows=True)
-        if question.as_of in {None, found.newest}:
-            return found  # else a fold came between: the windows are newer than asked for
+        if found.is_complete and (question.rewinds or last is not None or asked in {None, found.newest}):
+            return found  # else a fold came between, or a back-fill is under way
     return _tally(question, use_windows=False)
 
 
 def _tally(question: Question, *, use_windows: bool) -> Tallies:
+    widths = question.rule.widths(is_total=question.reads_totals) if use_windows else ()
     with_history = question.rule.aggregation.key == "level"
-    pieces = slices.pieces(slices=question.slices, use_windows=use_windows, with_history=with_history)
-    return tallies.collect(question=question, pieces=pieces)
+    stretches = slices.stretches(slices=question.slices, widths=widths, with_history=with_history)
+    return tallies.collect(question=question, stretches=stretches)
 
 
 def _rows(question: Question, found: Tallies, *, keep_zero: bool) -> Iterator[UsageRow]:
     if keep_zero and not found.by_slice:
         yield _row(question.slices[0], (), (), Decimal(0))
-    for number, group in sorted(found.by_slice, key=_order):
-        amount = _quantity(question.rule, found.by_slice[number, group])
+        return
+    amounts = _levels(question, found) if question.rule.aggregation.key == "level" else _quantities(found)
+    for (number, group), amount in sorted(amounts.items(), key=_order):
         # A level is read with its whole history, so a group that gave all back long ago would show as 0 for ever.
         if amount or keep_zero or question.rule.aggregation.key != "level":
-            yield _row(question.slices[number], question.group_by, group, amount)
+            yield _row(question.slices[number], question.group_by, group, plain(amount))
 
 
-def _order(key: tuple[int, Group]) -> tuple[int, list[tuple[bool, str]]]:
-    number, group = key
+def _quantities(found: Tallies) -> dict[tuple[int, Group], Decimal]:
+    return {key: tally.quantity for key, tally in found.by_slice.items()}
+
+
+def _levels(question: Question, found: Tallies) -> dict[tuple[int, Group], Decimal]:
+    """Return the level of each group in each slice: what was held when it began, and what its events added."""
+    amounts: dict[tuple[int, Group], Decimal] = {}
+    groups = {group for _, group in found.by_slice}
+    if len(groups) * len(question.slices) > tallies.MAX_ROWS:
+        raise InvalidQueryError("group_by", f"The answer would have more than {tallies.MAX_ROWS} rows.")
+    for group in groups:
+        before = found.by_slice.get((tallies.BEFORE, group))
+        held = before.change if before else Decimal(0)
+        for number, one in enumerate(question.slices):
+            seconds = seconds_between(starts_at=one.starts_at.astimezone(UTC), ends_at=one.ends_at.astimezone(UTC))
+            added = found.by_slice.get((number, group), _NOTHING)
+            amounts[number, group] = EXACT.add(product(held, seconds), added.quantity)
+            held = EXACT.add(held, added.change)
+    return amounts
+
+
+def _order(item: tuple[tuple[int, Group], Decimal]) -> tuple[int, list[tuple[bool, str]]]:
+    (number, group), _ = item
     return number, [(text is None, text or "") for text in group]
 
 
 def _row(one: Slice, names: Sequence[str], group: Group, amount: Decimal) -> UsageRow:
     named = MappingProxyType(dict(zip(names, group, strict=True)))
     return UsageRow(starts_at=one.starts_at, ends_at=one.ends_at, group=named, quantity=amount)
-
-
-def _quantity(rule: Rule, by_bucket: Mapping[int | None, Tally]) -> Decimal:
-    parts = list(by_bucket.values())
-    match rule.aggregation.key:
-        case "count":
-            return Decimal(sum(part.count for part in parts))
-        case "min":
-            return plain(min(part.low for part in parts))
-        case "max":
-            return plain(max(part.high for part in parts))
-        case _:  # sum, level, unique and latest have one bucket; a peak is the highest of its own
-            return plain(max(part.total for part in parts))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from runtime.boot import read_boot
 from runtime.errors import DeliveryGaveUpError, SequenceGapError
 from runtime.patience import Patience
 from runtime.spool import Batch, Spool
@@ -86,9 +87,9 @@ def _post(
     batch: Batch, private_key: Ed25519PrivateKey, transport: Transport, patience: Patience
 ) -> tuple[Receipt | Gap, int]:
     """Post one batch until it is answered for good; return the answer and how many retries it took."""
-    signature = sign(private_key, batch.header.to_bytes())
     for attempt in range(patience.attempts):
-        answer = transport.post(batch, signature)
+        stamped = _stamp(batch)
+        answer = transport.post(stamped, sign(private_key, stamped.header.to_bytes()))
         if isinstance(answer, Refused):
             raise answer.error
         if not isinstance(answer, Unavailable):
@@ -98,6 +99,14 @@ def _post(
         else:
             raise DeliveryGaveUpError(f"no answer after {patience.attempts} attempts; the last: {answer.reason}")
     raise ValueError("patience: at least one attempt is needed")
+
+
+def _stamp(batch: Batch) -> Batch:
+    """Return the batch as of now: each attempt says its own moment, or waiting would look like a later event."""
+    boot = read_boot()
+    if boot is None:
+        return batch
+    return replace(batch, header=replace(batch.header, bootid=boot.id, boottime=str(boot.nanoseconds)))
 
 
 def _resume_at(gap: Gap, batch: Batch, spool: Spool, *, is_second: bool) -> int:

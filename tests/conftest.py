@@ -2,8 +2,16 @@
 
 import pytest
 
-from metering import seeds
+from agents import intake
+from metering import origins, partitions, rulebook, seeds
 from metering.models import EventType, Meter
+
+
+@pytest.fixture(autouse=True)
+def _forgetful():
+    """No test starts with what a process remembers of another test's rows."""
+    for memory in (intake, origins, partitions, rulebook):
+        memory.forget()
 
 
 @pytest.fixture

@@ -1,75 +1,145 @@
-"""`POST /v1/events`: CloudEvents from agents and devices, a verdict for each, 200 only after the commit."""
+"""`POST /v1/events`: CloudEvents from agents and devices, a verdict for each, 200 only after the commit.
 
-import gzip
-import io
-import zlib
+A request comes as an `Arrival`, from Django's view or from a server that hands over many at once; what becomes of it is
+an answer, or an exception that `config.errors` has a problem for.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+import msgspec
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from msgspec import Struct
 
 from agents import auth, cloudevents, intake
+from agents.api.bodies import read_body, unpacked
+from agents.api.methods import allow
+from agents.auth import Caller
 from agents.devices import Signature
-from agents.errors import ConflictingEventError, MalformedRequestError, RejectedEventError, RequestTooLargeError
-from agents.intake import Received
+from agents.errors import (
+    AgentsError,
+    ConflictingEventError,
+    InvalidKeyError,
+    MalformedRequestError,
+    RejectedEventError,
+)
+from agents.intake import Delivery, Received
 from agents.models.keys import Scope
 from metering.event import EventVerdict, Verdict
 from runtime.wire import BATCH_HEADER, SIGNATURE_HEADER, format_time
 
-MAX_BYTES = 4 * 1024 * 1024
+JSON: Final = "application/json"
+_ENCODER: Final = msgspec.json.Encoder()
+_SIGNED: Final = frozenset({BATCH_HEADER.lower(), SIGNATURE_HEADER.lower()})
+
+
+class Arrival(Struct, frozen=True):
+    """A request as it came: headers by lower-case name, the body still packed, and when."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it claims to be a device's batch, which must go through alone: the device's row is locked for it."""
+        return not _SIGNED.isdisjoint(self.headers)
 
 
 @csrf_exempt
-@require_POST
+@allow("POST")
 def receive_events(request: HttpRequest) -> HttpResponse:
-    """Take in one event or a batch. The answer's order is the request's order."""
-    now = datetime.now(UTC)
-    caller = auth.caller(request, now=now)
-    caller.require_scope(Scope.EVENTS_WRITE)
+    """Take in one event (structured or binary) or a batch. The answer's order is the request's order."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body = read_body(request)
+    arrival = Arrival({**headers, "content-encoding": ""}, body, datetime.now(UTC))
+    return HttpResponse(receive(arrival), content_type=JSON)
+
+
+def receive(arrival: Arrival) -> bytes:
+    """Take in one request and return the answer. Raises AgentsError or WireError where it is refused as a whole."""
+    caller = _allowed(auth.caller_of(arrival.headers.get("authorization", ""), now=arrival.at))
+    content_type = arrival.headers.get("content-type", "")
     received = intake.receive(
         caller=caller,
-        body=_body(request),
-        content_type=request.headers.get("Content-Type", ""),
-        signature=_signature(request),
-        received_at=now,
+        body=unpacked(arrival.body, encoding=arrival.headers.get("content-encoding", "")),
+        content_type=content_type,
+        attributes=cloudevents.attributes_of(arrival.headers),
+        signature=_signature(arrival.headers),
+        received_at=arrival.at,
     )
-    single = request.headers.get("Content-Type", "").startswith(cloudevents.SINGLE)
-    if single:
-        _refuse_single(received.recorded.verdicts[0])
-    return JsonResponse(_answer(received, now, single=single))
+    return _answer(received, single=not cloudevents.is_batch(content_type))
 
 
-def _body(request: HttpRequest) -> bytes:
-    """Return the body, unpacked; a packed one is read no further than the limit."""
-    if int(request.headers.get("Content-Length") or 0) > MAX_BYTES:
-        raise RequestTooLargeError(f"A request holds at most {MAX_BYTES} bytes.")
-    body = request.read(MAX_BYTES + 1)
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding == "gzip":
-        body = _unpack(body)
-    elif encoding != "identity":
-        raise MalformedRequestError(f"Content-Encoding {encoding[:20]} is not understood; send gzip or none.")
-    if len(body) > MAX_BYTES:
-        raise RequestTooLargeError(f"A request holds at most {MAX_BYTES} bytes.")
-    return body
+def receive_together(arrivals: Sequence[Arrival]) -> list[bytes | AgentsError]:
+    """Take in several unsigned requests in one transaction; returns the answer to each, or why it was refused.
+
+    On a database error none of them is recorded, and all may be tried again.
+    """
+    callers = auth.callers_of([one.headers.get("authorization", "") for one in arrivals], now=arrivals[-1].at)
+    prepared = [_prepare(one, callers[one.headers.get("authorization", "")]) for one in arrivals]
+    recorded = iter(intake.record_all([one for one in prepared if isinstance(one, Delivery)]))
+    return [
+        _told(Received(next(recorded), device=None), arrival) if isinstance(one, Delivery) else one
+        for arrival, one in zip(arrivals, prepared, strict=True)
+    ]
 
 
-def _unpack(body: bytes) -> bytes:
+def _prepare(arrival: Arrival, caller: Caller | InvalidKeyError) -> Delivery | AgentsError:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise MalformedRequestError(f"The body is not gzip: {error}") from error
+        return intake.prepare(
+            caller=_allowed(caller),
+            body=unpacked(arrival.body, encoding=arrival.headers.get("content-encoding", "")),
+            content_type=arrival.headers.get("content-type", ""),
+            attributes=cloudevents.attributes_of(arrival.headers),
+            received_at=arrival.at,
+        )
+    except AgentsError as error:
+        return error
 
 
-def _signature(request: HttpRequest) -> Signature | None:
-    header, signature = request.headers.get(BATCH_HEADER), request.headers.get(SIGNATURE_HEADER)
+def _allowed(caller: Caller | InvalidKeyError) -> Caller:
+    if isinstance(caller, InvalidKeyError):
+        raise caller
+    caller.require_scope(Scope.EVENTS_WRITE)
+    return caller
+
+
+def _signature(headers: Mapping[str, str]) -> Signature | None:
+    header, signature = headers.get(BATCH_HEADER.lower()), headers.get(SIGNATURE_HEADER.lower())
     if header is None and signature is None:
         return None
     if header is None or signature is None:
         raise MalformedRequestError(f"{BATCH_HEADER} and {SIGNATURE_HEADER} belong together.")
     return Signature(header=header, signature=signature)
+
+
+def _told(received: Received, arrival: Arrival) -> bytes | AgentsError:
+    try:
+        return _answer(received, single=not cloudevents.is_batch(arrival.headers.get("content-type", "")))
+    except AgentsError as error:
+        return error
+
+
+def _answer(received: Received, *, single: bool) -> bytes:
+    recorded = received.recorded
+    if single:
+        _refuse_single(recorded.verdicts[0])
+    answer: dict[str, object] = {"batch": recorded.batch_id, "received_at": format_time(recorded.received_at)}
+    answer |= recorded.counts
+    answer["verdicts"] = [
+        _line(verdict, f"/{index}") if verdict.errors and not single else verdict
+        for index, verdict in enumerate(recorded.verdicts)
+    ]
+    if received.device is not None:
+        answer["device"] = dict(received.device)
+    try:
+        return _ENCODER.encode(answer)
+    except UnicodeEncodeError:  # a lone surrogate in the id of an event that was rejected for it
+        return json.dumps(msgspec.to_builtins(answer)).encode()
 
 
 def _refuse_single(verdict: EventVerdict) -> None:
@@ -80,20 +150,7 @@ def _refuse_single(verdict: EventVerdict) -> None:
         raise ConflictingEventError(errors)
 
 
-def _answer(received: Received, now: datetime, *, single: bool) -> dict[str, object]:
-    recorded = received.recorded
-    answer: dict[str, object] = {"batch": recorded.batch_id, "received_at": format_time(now)}
-    answer |= recorded.counts
-    answer["verdicts"] = [
-        _line(verdict, prefix="" if single else f"/{index}") for index, verdict in enumerate(recorded.verdicts)
-    ]
-    if received.device is not None:
-        answer["device"] = dict(received.device)
-    return answer
-
-
-def _line(verdict: EventVerdict, *, prefix: str) -> dict[str, object]:
-    line: dict[str, object] = {"id": verdict.id, "source": verdict.source, "verdict": str(verdict.verdict)}
-    if verdict.errors:
-        line["errors"] = [{"pointer": prefix + each.pointer, "detail": each.detail} for each in verdict.errors]
-    return line
+def _line(verdict: EventVerdict, prefix: str) -> dict[str, object]:
+    """Return a verdict whose pointers begin at the request, not at the event."""
+    errors = [{"pointer": prefix + each.pointer, "detail": each.detail} for each in verdict.errors]
+    return {"id": verdict.id, "source": verdict.source, "verdict": verdict.verdict, "errors": errors}

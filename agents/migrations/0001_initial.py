@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('digest', models.BinaryField(help_text='SHA-256 of the secret.', max_length=32, unique=True)),
                 ('hint', models.CharField(help_text='Prefix and last four characters, to recognise the key by.', max_length=24)),
                 ('environment', models.CharField(choices=[('live', 'Live'), ('test', 'Test')], max_length=4)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('events:write', 'Events Write'), ('usage:read', 'Usage Read'), ('invoices:read', 'Invoices Read')], max_length=32), size=None)),
+                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('events:write', 'Events Write'), ('usage:read', 'Usage Read'), ('meters:write', 'Meters Write'), ('invoices:read', 'Invoices Read')], max_length=32), size=None)),
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),

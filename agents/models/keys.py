@@ -11,6 +11,7 @@ class Scope(models.TextChoices):
 
     EVENTS_WRITE = "events:write"
     USAGE_READ = "usage:read"
+    METERS_WRITE = "meters:write"
     INVOICES_READ = "invoices:read"
 
 

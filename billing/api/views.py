@@ -1,11 +1,14 @@
 """Invoices and plans over HTTP; the key of a request decides whose invoices it sees."""
 
+import re
+
 from django.db.models import QuerySet
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from typing_extensions import override
 
 from agents.auth import Caller
 from agents.models.keys import Scope
@@ -22,6 +25,14 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 100
+
+    @override
+    def get_page_size(self, request: Request) -> int:
+        """Return how many are asked for. Raises ParseError for what is no number from 1 to 100."""
+        text = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= self.max_page_size:
+            raise ParseError(f"limit: It is a number from 1 to {self.max_page_size}.")
+        return int(text)
 
 
 class InvoiceList(APIView):

@@ -65,8 +65,8 @@ def _processes(stage: Stage) -> list[tuple[str, list[str], str | None]]:
     sandbox = [sys.executable, "-m", "billing.stripe.sandbox", "--port", sandbox_port]
     sandbox += ["--database", str(stage.folder / "stripe-sandbox.db")]
     sandbox += ["--webhook-url", f"{stage.web_url}/webhooks/stripe"]
-    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", web_port]
-    web += ["--blocking-threads", "8", "--no-ws", "config.wsgi:application"]
+    web = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", web_port]
+    web += ["--no-ws", "config.ingest.application:application"]
     worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "--beat", "--concurrency", "1"]
     worker += ["--schedule", str(stage.folder / "beat"), "--loglevel", "INFO"]
     return [

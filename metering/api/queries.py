@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Final
 
 from django.http import QueryDict
@@ -31,9 +31,7 @@ def parse(*, parameters: QueryDict) -> UsageQuery:
     """Return the question. `group_by` and each `filter[...]` may be repeated. Raises InvalidQueryError."""
     for name in parameters:
         _require_usable(name, parameters.getlist(name))
-    starts_at, ends_at = _time(parameters, "from"), _time(parameters, "to")
-    if starts_at >= ends_at:
-        raise InvalidQueryError("to", "The period must end after it starts.")
+    starts_at, ends_at = _period(parameters)
     return UsageQuery(
         starts_at=starts_at,
         ends_at=ends_at,
@@ -44,6 +42,22 @@ def parse(*, parameters: QueryDict) -> UsageQuery:
         environment=parameters.get("environment", "production"),
         as_of=_fold(parameters.get("as_of")),
     )
+
+
+def parse_period(*, parameters: QueryDict) -> tuple[datetime, datetime]:
+    """Return the bounds of a question that has no other parameters. Raises InvalidQueryError."""
+    for name in parameters:
+        if name not in {"from", "to"}:
+            raise InvalidQueryError(name, "There is no such parameter.")
+        _require_usable(name, parameters.getlist(name))
+    return _period(parameters)
+
+
+def _period(parameters: QueryDict) -> tuple[datetime, datetime]:
+    starts_at, ends_at = _time(parameters, "from"), _time(parameters, "to")
+    if starts_at >= ends_at:
+        raise InvalidQueryError("to", "The period must end after it starts.")
+    return starts_at, ends_at
 
 
 def _require_usable(name: str, values: list[str]) -> None:
@@ -64,6 +78,8 @@ def _time(parameters: QueryDict, name: str) -> datetime:
         raise InvalidQueryError(name, f"{text!r} is not an RFC 3339 time.{hint}") from error
     if time.tzinfo is None:
         raise InvalidQueryError(name, "A time needs an offset from UTC, such as Z or %2B01:00.")
+    if not MINYEAR < time.year < MAXYEAR:
+        raise InvalidQueryError(name, "In another time zone there may be no such time.")
     return time
 
 

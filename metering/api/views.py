@@ -1,7 +1,8 @@
-"""GET /v1/meters and GET /v1/meters/{key}/query."""
+"""GET /v1/meters/{key}/query and GET /v1/usage/account: what a customer used, and what became of its events."""
 
 from dataclasses import asdict
-from typing import Any, Protocol, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -10,36 +11,10 @@ from rest_framework.views import APIView
 
 from metering import usage
 from metering.api import queries
+from metering.api.callers import READ, caller_of
 from metering.api.csv import UsageCsvRenderer
 from metering.api.queries import UsageQuery
 from metering.usage import Usage
-
-SCOPE = "usage:read"
-
-
-class Caller(Protocol):
-    """What the authentication says of who asks."""
-
-    customer_id: int
-
-    def require_scope(self, scope: str) -> None:
-        """Raise unless the caller's key carries the scope."""
-
-
-def _caller(request: Request) -> Caller:
-    """Return who asks, once it is sure that they may read usage."""
-    caller = cast("Caller", request.auth)
-    caller.require_scope(SCOPE)
-    return caller
-
-
-class MeterListView(APIView):
-    """The meters there are."""
-
-    def get(self, request: Request) -> Response:
-        """List every meter with its unit, aggregation and dimensions."""
-        _caller(request)
-        return Response({"meters": [asdict(one) for one in usage.meters()]})
 
 
 class MeterQueryView(APIView):
@@ -49,10 +24,22 @@ class MeterQueryView(APIView):
 
     def get(self, request: Request, key: str) -> Response:
         """Answer a question about one meter; quantities are text, so that no reader rounds them."""
-        customer_id = _caller(request).customer_id
+        customer_id = caller_of(request, scope=READ).customer_id
         query = queries.parse(parameters=request.query_params)
         found = usage.read(customer_id=customer_id, meter=key, **_arguments(query))
         return Response(_body(found, query))
+
+
+class AccountView(APIView):
+    """What became of the events of the caller's customer: every accepted one is in exactly one state."""
+
+    def get(self, request: Request) -> Response:
+        """Count the events used in a period by their state."""
+        customer_id = caller_of(request, scope=READ).customer_id
+        starts_at, ends_at = queries.parse_period(parameters=request.query_params)
+        found = usage.account(customer_id=customer_id, starts_at=starts_at, ends_at=ends_at)
+        period = {"from": starts_at.isoformat(), "to": ends_at.isoformat()}
+        return Response(period | {"accepted": found.accepted} | asdict(found))
 
 
 def _arguments(query: UsageQuery) -> dict[str, Any]:
@@ -62,8 +49,8 @@ def _arguments(query: UsageQuery) -> dict[str, Any]:
 def _body(found: Usage, query: UsageQuery) -> dict[str, Any]:
     rows = [
         {
-            "from": row.starts_at.isoformat(),
-            "to": row.ends_at.isoformat(),
+            "from": _text_of(row.starts_at),
+            "to": _text_of(row.ends_at),
             "group": dict(row.group),
             "quantity": f"{row.quantity:f}",
         }
@@ -78,3 +65,9 @@ def _body(found: Usage, query: UsageQuery) -> dict[str, Any]:
         "fold": found.fold,
         "rows": rows,
     }
+
+
+def _text_of(at: datetime) -> str:
+    """Return an instant in its zone; in UTC where the zone was off by seconds then, which RFC 3339 cannot write."""
+    offset = at.utcoffset() or timedelta(0)
+    return (at.astimezone(UTC) if offset % timedelta(minutes=1) else at).isoformat()

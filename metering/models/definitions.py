@@ -21,6 +21,13 @@ class AggregationKind(models.TextChoices):
     LEVEL = "level"
 
 
+class Statistic(models.TextChoices):
+    """What a peak is among the sums of its fixed windows."""
+
+    MAX = "max"
+    P95 = "p95"
+
+
 class EventType(models.Model):
     """A type of event whose data names a billable unit that is counted once; other types have no unit."""
 
@@ -37,7 +44,10 @@ class EventType(models.Model):
 
 
 class Meter(models.Model):
-    """The named rule that makes a quantity from events. Its definition never changes; a new rule is a new meter."""
+    """The named rule that makes a quantity from events. Its definition never changes; a new rule is a new meter.
+
+    An archived meter counts nothing that is folded after `last_fold`, and can still be read.
+    """
 
     key = models.SlugField(max_length=64, unique=True)
     name = models.TextField()
@@ -51,9 +61,17 @@ class Meter(models.Model):
         max_digits=38, decimal_places=12, default=Decimal(1), help_text="The value is multiplied by this."
     )
     window_seconds = models.PositiveIntegerField(default=3600, help_text="The width of a peak's fixed windows.")
+    statistic = models.CharField(
+        max_length=3,
+        choices=Statistic.choices,
+        default=Statistic.MAX,
+        help_text="Of a peak: the highest window, or the 95th percentile of all windows, empty ones included.",
+    )
     dimensions = models.JSONField(default=list, help_text="The data fields that usage may be grouped and filtered by.")
     filters = models.JSONField(default=list, help_text='Conditions: {"field", "operator": "in" | "not_in", "values"}.')
     created_at = models.DateTimeField(db_default=Now())
+    archived_at = models.DateTimeField(null=True, blank=True)
+    last_fold = models.BigIntegerField(null=True, blank=True, help_text="The last fold that an archived meter counts.")
 
     class Meta:
         constraints = [
@@ -68,6 +86,12 @@ class Meter(models.Model):
             ),
             models.CheckConstraint(name="meter_scale_is_sane", condition=Q(scale__gt=0) & Q(scale__lte=10**6)),
             models.CheckConstraint(name="meter_window_is_positive", condition=Q(window_seconds__gt=0)),
+            models.CheckConstraint(name="meter_statistic_is_known", condition=Q(statistic__in=Statistic.values)),
+            models.CheckConstraint(
+                name="meter_archived_at_a_fold",
+                condition=Q(archived_at__isnull=True, last_fold__isnull=True)
+                | Q(archived_at__isnull=False, last_fold__isnull=False),
+            ),
             models.CheckConstraint(name="meter_is_named", condition=~Q(key="") & ~Q(name="") & ~Q(unit="")),
             models.CheckConstraint(name="meter_counts_a_type", condition=~Q(event_type="")),
         ]
@@ -75,8 +99,12 @@ class Meter(models.Model):
             pgtrigger.Protect(
                 name="definition_stands",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange(exclude=["name"]),
-            )
+                condition=pgtrigger.AnyChange(exclude=["name", "archived_at", "last_fold"]),
+            ),
+            pgtrigger.Protect(
+                name="archived_once", operation=pgtrigger.Update, condition=pgtrigger.Q(old__archived_at__isnull=False)
+            ),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:

@@ -2,17 +2,14 @@
 
 import argparse
 import base64
-import time
 from dataclasses import asdict
-from pathlib import Path
 
 from runtime import home as homes
+from runtime.boot import read_boot
 from runtime.commands.screen import show, show_json
 from runtime.recorder import read_clock
 from runtime.spool import Role, Spool
 from runtime.wire import format_time
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,9 +37,9 @@ def read_clocks() -> dict[str, str | int | None]:
 
     The wall clock of a device may be set wrong or jump; the other two tell how far apart two moments of one boot were.
     """
-    boottime = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    boot = read_boot()
     return {
         "wall": format_time(read_clock()),
-        "boottime_ns": time.clock_gettime_ns(boottime),
-        "boot_id": _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else None,
+        "boottime_ns": boot.nanoseconds if boot else None,
+        "boot_id": boot.id if boot else None,
     }

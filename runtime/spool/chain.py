@@ -1,16 +1,17 @@
 """The chain of events on disk: append, read what is next to send, forget what the service has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from runtime.boot import read_boot
 from runtime.errors import EventTooLargeError, SpoolCorruptError, SpoolFullError, SpoolMismatchError
 from runtime.spool.database import Database
 from runtime.spool.lock import Role, opening, take_lock
-from runtime.wire import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, BatchHeader, canonical, link_bytes, source_of
+from runtime.wire import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, BatchHeader, Boot, canonical, link_bytes, source_of
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024  # about 70,000 events
 RESERVED_BYTES = 256 * 1024  # more than the events of the longest task
@@ -46,13 +47,23 @@ class SpoolStatus:
 class Spool:
     """One device's chain of one epoch, open in one role."""
 
-    def __init__(self, *, path: Path, device: str, epoch: int, role: Role, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        """Open a spool, creating it when new.
+    def __init__(
+        self,
+        *,
+        path: Path,
+        device: str,
+        epoch: int,
+        role: Role,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        read_boot: Callable[[], Boot | None] = read_boot,
+    ) -> None:
+        """Open a spool, creating it when new. `read_boot` tells when an event is appended, see `runtime.wire.Boot`.
 
         Raises SpoolLockedError when the role is taken, SpoolMismatchError when the chain is another device's or
         epoch's and SpoolCorruptError when the file is not a spool.
         """
         self._source = source_of(device=device)
+        self._read_boot = read_boot
         with ExitStack() as undo:
             undo.enter_context(take_lock(path, role))
             with opening(path):
@@ -66,15 +77,17 @@ class Spool:
             self._held = undo.pop_all()
 
     def append(self, events: Sequence[Mapping[str, object]]) -> int:
-        """Add events to the chain, all or none, durably; return the last sequence.
+        """Add events to the chain, all or none, durably, each with its sequence and the boot time; return the last.
 
         Raises SpoolFullError, EventTooLargeError, SpoolMismatchError for another device's event, and CanonicalError.
         """
+        boot = self._read_boot()
+        moment = boot.to_attributes() if boot else {}
         with self._database.transaction():
             sequence, head = self._database.execute("SELECT sequence, head FROM chain").fetchone()
             for event in events:
                 sequence += 1
-                head = self._insert(sequence, head, event)
+                head = self._insert(sequence, head, {**event, **moment})
             self._database.execute("UPDATE chain SET sequence = ?, head = ?", (sequence, head))
         return int(sequence)
 

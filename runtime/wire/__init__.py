@@ -13,6 +13,7 @@ from runtime.wire.batch import (
     link,
     link_bytes,
 )
+from runtime.wire.boot import Boot
 from runtime.wire.canonical import canonical
 from runtime.wire.errors import (
     BadHeaderError,
@@ -64,6 +65,7 @@ __all__ = [
     "BadHeaderError",
     "BadSignatureError",
     "BatchHeader",
+    "Boot",
     "CanonicalError",
     "ChainMismatchError",
     "DecisionOutcome",

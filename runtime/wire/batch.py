@@ -4,8 +4,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 
+from runtime.wire.boot import BOOT_ID, BOOT_TIME
 from runtime.wire.canonical import canonical
 from runtime.wire.errors import BadHeaderError, ChainMismatchError
 from runtime.wire.event import source_of
@@ -38,7 +39,9 @@ class BatchHeader:
     """What a device signs: which run of its chain a batch holds.
 
     `first` and `last` are sequences, both inclusive; `previous` and `head` are the hashes before the first and after
-    the last event, in lower-case hexadecimal. Raises BadHeaderError, naming the field, when it cannot be right.
+    the last event, in lower-case hexadecimal. `bootid` and `boottime` are absent or say in which boot, and how many
+    nanoseconds into it, the batch was signed (`runtime.wire.Boot`). Raises BadHeaderError, naming the field, when it
+    cannot be right.
     """
 
     device: str
@@ -47,6 +50,8 @@ class BatchHeader:
     last: int
     previous: str
     head: str
+    bootid: str | None = None
+    boottime: str | None = None
 
     def __post_init__(self) -> None:
         _require_text(field="device", value=self.device, pattern=DEVICE_KEY)
@@ -57,10 +62,15 @@ class BatchHeader:
         _require_text(field="head", value=self.head, pattern=_DIGEST)
         if self.last < self.first:
             raise BadHeaderError(f"last: {self.last} is before first, {self.first}")
+        if (self.bootid is None) is not (self.boottime is None):
+            raise BadHeaderError("bootid: it and boottime belong together")
+        if self.bootid is not None:
+            _require_text(field="bootid", value=self.bootid, pattern=BOOT_ID)
+            _require_text(field="boottime", value=self.boottime, pattern=BOOT_TIME)
 
     def to_bytes(self) -> bytes:
         """Return the bytes that are signed."""
-        return canonical(asdict(self))
+        return canonical({name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "BatchHeader":
@@ -71,9 +81,10 @@ class BatchHeader:
             raise BadHeaderError("header: not a JSON text in UTF-8") from error
         if not isinstance(values, dict):
             raise BadHeaderError("header: not an object")
-        names = {field.name for field in fields(cls)}
-        for name in sorted(names ^ set(values)):
-            raise BadHeaderError(f"{name[:100]}: {'missing' if name in names else 'unknown'}")
+        names = {field.name: field.default is MISSING for field in fields(cls)}
+        for name in sorted(names.keys() ^ set(values)):
+            if names.get(name, True):
+                raise BadHeaderError(f"{name[:100]}: {'missing' if name in names else 'unknown'}")
         header = cls(**values)
         if header.to_bytes() != raw:
             raise BadHeaderError("header: not in canonical form")

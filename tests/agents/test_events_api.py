@@ -215,7 +215,7 @@ def test_a_fault_of_ours_is_a_503_that_asks_to_try_again(post, key, client, monk
     def broken(**_):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr("metering.ingest.record", broken)
+    monkeypatch.setattr("metering.ingest.record_all", broken)
     client.raise_request_exception = False
     answer = post(json.dumps([turn("a")]), key)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

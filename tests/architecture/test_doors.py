@@ -8,13 +8,14 @@ import pytest
 def crossings():
     graph = grimp.build_graph("config", "billing", "agents", "metering", "runtime")
 
-    def crossings(importer, imported):
+    def crossings(importer, imported, below=frozenset(), to=None):
+        """What `importer` imports of `imported`; without its parts named in `below`, and only `to` where given."""
         return {
             target
             for module in graph.modules
-            if module.split(".")[0] == importer
+            if module.split(".")[0] == importer and not below & set(module.split(".")[1:2])
             for target in graph.find_modules_directly_imported_by(module)
-            if target.split(".")[0] == imported
+            if target.split(".")[0] == imported and to in {None, target}
         }
 
     return crossings
@@ -25,8 +26,17 @@ def test_the_service_takes_from_the_runtime_only_the_wire(crossings):
         assert {name for name in crossings(importer, "runtime") if not name.startswith("runtime.wire")} == set()
 
 
-def test_agents_writes_usage_through_one_door(crossings):
-    assert crossings("agents", "metering") <= {"metering.ingest", "metering.event", "metering.usage"}
+# Events go in through ingest; usage, receipts of devices and single records come out; faces may share faces.
+DOORS = {"metering.ingest", "metering.event", "metering.usage", "metering.receipts", "metering.records"}
+DOORS |= {"metering.errors"}
+FACES = {"metering.api.queries", "metering.admin.evidence"}
+
+
+def test_agents_meets_metering_at_its_doors(crossings):
+    assert crossings("agents", "metering") <= DOORS | FACES
+    assert {
+        face for face in FACES if crossings("agents", "metering", below={"admin", "api", "compat"}, to=face)
+    } == set()
 
 
 def test_billing_reads_usage_through_one_door(crossings):

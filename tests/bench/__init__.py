@@ -1,1 +1,1 @@
-"""Measurements, each as a ratio to an anchor of the same run; `python -m tests.bench`."""
+"""Measures the service on real, durable servers, as ratios to what was measured in the same run."""

@@ -9,7 +9,9 @@ import pytest
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from metering.api.views import MeterListView, MeterQueryView
+from metering.api.corrections import VoidView
+from metering.api.meters import MeterArchiveView, MeterListView, MeterView
+from metering.api.views import AccountView, MeterQueryView
 from tests.metering.factories import ACME, NOON, RIVAL, fold_now, send, turn
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +23,8 @@ class Key:
     """What the authentication puts into the request."""
 
     customer_id: int
-    scopes: list[str] = field(default_factory=lambda: ["usage:read"])
+    scopes: list[str] = field(default_factory=lambda: ["usage:read", "meters:write", "events:write"])
+    key_id: int = 7
     is_authenticated: bool = True
 
     def require_scope(self, scope):
@@ -30,13 +33,25 @@ class Key:
 
 
 def get(view, parameters=None, *, caller=None, accept="application/json", **path):
-    request = APIRequestFactory().get("/", parameters or {}, HTTP_ACCEPT=accept)
+    return answer(view, APIRequestFactory().get("/", parameters or {}, HTTP_ACCEPT=accept), caller, **path)
+
+
+def post(view, body=None, *, caller=None, **path):
+    request = APIRequestFactory().post("/v1/meters", json.dumps(body or {}), content_type="application/json")
+    return answer(view, request, caller, **path)
+
+
+def problems(refusal):
+    return {one["pointer"] for one in json.loads(refusal.content)["errors"]}
+
+
+def answer(view, request, caller, **path):
     who = caller or Key(ACME)
     force_authenticate(request, user=cast("Any", who), token=cast("Any", who))
-    answer = view.as_view()(request, **path)
-    if hasattr(answer, "render"):
-        answer.render()
-    return answer
+    reply = view.as_view()(request, **path)
+    if hasattr(reply, "render"):
+        reply.render()
+    return reply
 
 
 def query(meter="turns", *, caller=None, accept="application/json", **parameters):
@@ -140,3 +155,117 @@ def test_usage_can_be_asked_as_of_a_fold(number):
     fold_now()
     assert query(as_of=number).data["rows"][0]["quantity"] == "3"
     assert query().data["rows"][0]["quantity"] == "4"
+
+
+def test_minutes_and_zones_of_any_offset_are_asked_for_alike(number):
+    send(turn(time=NOON + timedelta(minutes=44)), turn(time=NOON + timedelta(minutes=45)))
+    fold_now()
+    rows = query(window="hour", zone="Asia/Kathmandu", **{"from": "2026-11-20T12:15:00Z"}).data["rows"]
+    assert [(row["from"], row["to"], row["quantity"]) for row in rows] == [
+        ("2026-11-20T18:00:00+05:45", "2026-11-20T18:45:00+05:45", "2")
+    ]
+    rows = query(window="minute").data["rows"]
+    assert [(row["from"][11:16], row["quantity"]) for row in rows] == [("12:00", "3"), ("12:44", "1"), ("12:45", "1")]
+
+
+def test_too_many_rows_are_refused_naming_what_to_ask_less_of(number, monkeypatch):
+    monkeypatch.setattr("metering.tallies.MAX_ROWS", 1)
+    refusal = query(group_by="agent")
+    assert refusal.status_code == 400
+    assert json.loads(refusal.content)["errors"][0]["parameter"] == "group_by"
+    assert query(window="minute", to="2027-11-20T13:00:00Z").status_code == 400
+
+
+TOKENS = {
+    "key": "tokens",
+    "name": "Tokens",
+    "unit": "token",
+    "event_type": "com.example.tokens",
+    "aggregation": "peak",
+    "value_field": "n",
+    "scale": "0.5",
+    "window_seconds": 300,
+    "statistic": "p95",
+    "dimensions": ["agent"],
+    "filters": [{"field": "kind", "operator": "in", "values": ["out"]}],
+}
+
+
+def test_a_meter_is_defined_shown_and_archived():
+    made = post(MeterListView, TOKENS)
+    assert (made.status_code, made["Location"]) == (201, "/v1/meters/tokens")
+    shown = get(MeterView, key="tokens").data
+    assert TOKENS.items() <= shown.items()
+    assert shown["backfill"] == {"done": 0, "events": shown["backfill"]["events"], "is_complete": True}
+    assert "tokens" in [one["key"] for one in get(MeterListView).data["meters"]]
+    ended = post(MeterArchiveView, key="tokens")
+    assert (ended.status_code, ended.data["is_archived"]) == (200, True)
+    assert "tokens" not in [one["key"] for one in get(MeterListView).data["meters"]]
+    assert get(MeterView, key="tokens").data["is_archived"]
+    assert post(MeterArchiveView, key="tokens").status_code == 409
+    assert post(MeterArchiveView, key="miles").status_code == 404
+
+
+def test_a_meter_that_makes_no_sense_is_refused_by_its_fields():
+    refusal = post(MeterListView, TOKENS | {"aggregation": "count", "unit": "", "mood": 1})
+    assert refusal.status_code == 422
+    assert problems(refusal) == {"/value_field", "/unit", "/mood", "/scale", "/window_seconds", "/statistic"}
+    assert get(MeterView, key="tokens").status_code == 404
+    assert post(MeterListView, [TOKENS]).status_code == 400
+    assert post(MeterListView, TOKENS | {"key": "turns"}).status_code == 409
+
+
+def test_only_a_key_with_the_scope_defines_meters_and_takes_events_back():
+    reader = Key(ACME, scopes=["usage:read"])
+    assert post(MeterListView, TOKENS, caller=reader).status_code == 403
+    assert post(MeterArchiveView, caller=reader, key="turns").status_code == 403
+    assert post(VoidView, {"source": "a", "id": "b", "reason": "c"}, caller=reader).status_code == 403
+
+
+def test_an_event_is_taken_back_once_and_saying_so_again_changes_nothing():
+    event = turn()
+    send(event)
+    fold_now()
+    body = {"source": event.source, "id": event.id, "reason": "a test of ours"}
+    made = post(VoidView, body)
+    assert made.status_code == 201
+    assert {name: made.data[name] for name in ("actor", "reason", "fold")} == {
+        "actor": "key:7",
+        "reason": "a test of ours",
+        "fold": None,
+    }
+    again = post(VoidView, body)
+    assert (again.status_code, again.data) == (200, made.data)
+    assert post(VoidView, body | {"reason": "another"}).status_code == 409
+    assert post(VoidView, body, caller=Key(ACME, key_id=8)).status_code == 409
+    assert post(VoidView, body, caller=Key(RIVAL)).status_code == 404
+    fold_now()
+    assert query().data["rows"][0]["quantity"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"reason": " "}, "/reason"),
+        ({"reason": "x" * 1001}, "/reason"),
+        ({"id": 5}, "/id"),
+        ({"source": "\0"}, "/source"),
+        ({"id": "\ud800"}, "/id"),
+        ({"customer": 1}, "/customer"),
+    ],
+)
+def test_a_void_that_cannot_be_is_refused_by_its_field(changes, pointer):
+    event = turn()
+    send(event)
+    refusal = post(VoidView, {"source": event.source, "id": event.id, "reason": "mistake"} | changes)
+    assert refusal.status_code == 422
+    assert problems(refusal) == {pointer}
+
+
+def test_a_customer_can_ask_what_became_of_its_events(number):
+    send(turn())
+    found = get(AccountView, PERIOD).data
+    assert (found["accepted"], found["counted"], found["pending"]) == (4, 3, 1)
+    assert get(AccountView, PERIOD, caller=Key(RIVAL)).data["accepted"] == 0
+    assert get(AccountView, {**PERIOD, "window": "day"}).status_code == 400
+    assert get(AccountView, PERIOD, caller=Key(ACME, scopes=[])).status_code == 403

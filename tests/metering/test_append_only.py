@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.db.utils import InternalError
 
-from metering.models import Batch, Event, EventKey, Fold, Meter, Refusal
+from metering.models import Batch, Event, EventKey, Fold, Meter, Origin, Refusal, StoredEvent
 from tests.metering.factories import LATER, compute, fold_now, send, turn
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def refused(operation):
         operation()
 
 
-@pytest.mark.parametrize("model", [Event, EventKey, Batch, Refusal, Fold])
+@pytest.mark.parametrize("model", [StoredEvent, EventKey, Origin, Batch, Refusal, Fold])
 def test_a_row_cannot_be_deleted(received, model):
     refused(lambda: model.objects.all()._raw_delete("default"))
 
@@ -29,7 +29,8 @@ def test_a_row_cannot_be_deleted(received, model):
 @pytest.mark.parametrize(
     ("model", "change"),
     [
-        (Event, {"subject": "x"}),
+        (StoredEvent, {"time": LATER}),
+        (Origin, {"subject": "x"}),
         (EventKey, {"batch_id": 0}),
         (Refusal, {"detail": "x"}),
         (Fold, {"events": 0}),
@@ -40,6 +41,14 @@ def test_a_row_cannot_be_deleted(received, model):
 )
 def test_a_row_cannot_be_changed(received, model, change):
     refused(lambda: model.objects.update(**change))
+
+
+def test_what_is_read_as_an_event_cannot_be_written():
+    send(turn())
+    with pytest.raises(DatabaseError, match="cannot delete from view"), transaction.atomic():
+        Event.objects.all()._raw_delete("default")
+    with pytest.raises(DatabaseError, match="cannot update view"), transaction.atomic():
+        Event.objects.update(place=1)
 
 
 def test_a_batch_is_folded_once(received):

@@ -1,138 +1,83 @@
 """However a stream of events arrives, usage is what the plain definitions say of it."""
 
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
 import pytest
-from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metering import fold, meters, usage
-from metering.aggregation import AGGREGATIONS, Period, aggregate
-from metering.quantities import text_of
-from metering.rules import Filter, Rule
-from metering.usage import Span
-from tests.metering.factories import ACME, fold_now, send, usage_event
-
-pytestmark = pytest.mark.django_db
-
-START = datetime(2026, 11, 20, tzinfo=UTC)
-TYPE = "com.example.reading.v1"
-COLUMNS = {"count": "", "unique": "tag"}
-# A peak by the hour comes from windows, one by the quarter of an hour or by 90 minutes only from events.
-RULES = [
-    Rule(
-        key=f"{key}-{width}",
-        name=key,
-        unit="unit",
-        event_type=TYPE,
-        aggregation=AGGREGATIONS[key],
-        value_field=COLUMNS.get(key, "n"),
-        scale=Decimal("0.5"),
-        window_seconds=width,
-        dimensions=("agent", "byoc"),
-        filters=(Filter("outcome", ("fault",), excludes=True),),
-    )
-    for key, width in [*((key, 3600) for key in AGGREGATIONS), ("peak", 7200), ("peak", 900), ("peak", 5400)]
-]
-
-# Few distinct instants near the bounds of hours, where mistakes live; tiny numbers, so that examples stay readable.
-instants = st.builds(
-    lambda hour, microseconds: START + timedelta(hours=hour, microseconds=microseconds),
-    st.integers(0, 30),
-    st.sampled_from([0, 1, 15 * 60 * 10**6, 30 * 60 * 10**6 + 1, 3600 * 10**6 - 1]),
+from metering import backfill, corrections, fold, meters, usage
+from tests.metering.factories import ACME, LATER, fold_now, send, usage_event
+from tests.metering.streams import (
+    PLAIN,
+    RULES,
+    START,
+    TYPE,
+    ZONES,
+    asked,
+    compare,
+    deliver,
+    deliveries,
+    events,
+    expected,
+    periods,
+    undone,
 )
 
-
-@st.composite
-def events(draw):
-    data = {
-        "n": draw(st.sampled_from([0, 1, 2, 7, "0.25", "3.5"])),
-        "tag": draw(st.sampled_from(["x", "y", 1])),
-        "outcome": draw(st.sampled_from(["fine", "fine", "fault", None])),
-        "agent": draw(st.sampled_from(["a", "b", None])),
-        "byoc": draw(st.booleans()),
-    }
-    return usage_event(TYPE, data, time=draw(instants), source=draw(st.sampled_from(["urn:a", "urn:b"])))
+pytestmark = pytest.mark.django_db
+several = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+zones = st.sampled_from(ZONES)
 
 
-@st.composite
-def deliveries(draw):
-    """A stream, and how it arrives: every event at least once, shuffled and re-batched, with folds in between."""
-    stream = draw(st.lists(events(), min_size=1, max_size=8))
-    repeated = draw(st.lists(st.sampled_from(stream), max_size=6))
-    arriving = draw(st.permutations(stream + repeated))
-    size = draw(st.integers(1, 5))
-    batches = [arriving[start : start + size] for start in range(0, len(arriving), size)]
-    return stream, [(batch, draw(st.booleans())) for batch in batches]
+def take_back(event):
+    corrections.void(
+        customer_id=ACME, source=event.source, event_id=event.id, actor="user:ada", reason="a mistake", now=LATER
+    )
 
 
-@contextmanager
-def undone():
-    """A transaction that leaves nothing for the next example."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-def expected(rule, stream, starts_at, ends_at, **group):
-    counted = [
-        rule.read(event)
-        for event in stream
-        if rule.matches(event) and all(text_of(event.data[name]) == value for name, value in group.items())
-    ]
-    period = Period(starts_at, ends_at, width=rule.window_seconds)
-    return aggregate(key=rule.aggregation.key, readings=counted, period=period)
-
-
-def asked(rule, starts_at, ends_at, **rest):
-    return usage.read(customer_id=ACME, meter=rule.key, starts_at=starts_at, ends_at=ends_at, **rest).rows
-
-
-def deliver(batches):
-    for batch, folds in batches:
-        send(*batch)
-        if folds:
-            fold_now()
-    return fold_now()
-
-
-def compare(rule, stream, starts_at, ends_at):
-    """Compare the quantity, the quantities by group, and those by hour, with the definition."""
-    (whole,) = asked(rule, starts_at, ends_at)
-    assert whole.quantity == expected(rule, stream, starts_at, ends_at)
-    for row in asked(rule, starts_at, ends_at, group_by=["byoc", "agent"]):
-        assert row.quantity == expected(rule, stream, starts_at, ends_at, **row.group)
-    slices = asked(rule, starts_at, ends_at, window=Span.HOUR, zone="Asia/Kolkata")
-    for row in slices:
-        assert row.quantity == expected(rule, stream, row.starts_at.astimezone(UTC), row.ends_at.astimezone(UTC))
-    if rule.aggregation.is_summable:
-        assert sum(row.quantity for row in slices) == whole.quantity
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(deliveries(), st.lists(instants, min_size=2, max_size=2, unique=True))
-def test_a_shuffled_repeated_rebatched_stream_gives_the_usage_of_the_definition(delivery, bounds):
+@several
+@given(deliveries(), periods, zones)
+def test_a_shuffled_repeated_rebatched_stream_gives_the_usage_of_the_definition(delivery, bounds, zone):
     stream, batches = delivery
     with undone():
-        for rule in RULES:
+        for rule in RULES + PLAIN:
             meters.define(rule=rule)
         deliver(batches)
         assert fold.check() == []
+        for rule in RULES + PLAIN:
+            compare(rule, stream, *bounds, zone=zone)
+
+
+@several
+@given(deliveries(), st.data(), periods, zones)
+def test_voids_correct_usage_of_every_kind_exactly_and_late_events_add_to_it(delivery, data, bounds, zone):
+    stream, batches = delivery
+    late = data.draw(st.lists(events(), max_size=3))
+    gone = data.draw(st.lists(st.sampled_from(stream), unique_by=lambda event: event.id))
+    halfway = data.draw(st.integers(0, len(gone)))
+    with undone():
         for rule in RULES:
-            compare(rule, stream, *sorted(bounds))
+            meters.define(rule=rule)
+        first = deliver(batches)
+        for event in gone[:halfway]:
+            take_back(event)
+        second = fold_now()
+        send(*late)
+        for event in gone[halfway:]:
+            take_back(event)
+        fold_now()
+        assert fold.check() == []
+        for rule in RULES:
+            compare(rule, [one for one in stream + late if one not in gone], *bounds, zone=zone)
+            compare(rule, [one for one in stream if one not in gone[:halfway]], *bounds, zone=zone, as_of=second)
+            compare(rule, stream, *bounds, zone=zone, as_of=first)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    deliveries(), st.lists(events(), min_size=1, max_size=4), st.lists(instants, min_size=2, max_size=2, unique=True)
-)
+@several
+@given(deliveries(), st.lists(events(), min_size=1, max_size=4), periods)
 def test_usage_as_of_a_fold_is_that_of_the_events_folded_by_then(delivery, late, bounds):
     stream, batches = delivery
-    starts_at, ends_at = sorted(bounds)
     with undone():
         for rule in RULES:
             meters.define(rule=rule)
@@ -140,10 +85,36 @@ def test_usage_as_of_a_fold_is_that_of_the_events_folded_by_then(delivery, late,
         send(*late)
         fold_now()
         for rule in RULES:
-            (before,) = asked(rule, starts_at, ends_at, as_of=number)
-            assert before.quantity == expected(rule, stream, starts_at, ends_at)
-            (after,) = asked(rule, starts_at, ends_at)
-            assert after.quantity == expected(rule, stream + late, starts_at, ends_at)
+            (before,) = asked(rule, *bounds, as_of=number)
+            assert before.quantity == expected(rule, stream, *bounds)
+            (after,) = asked(rule, *bounds)
+            assert after.quantity == expected(rule, stream + late, *bounds)
+
+
+@several
+@given(deliveries(), st.data(), periods)
+def test_a_meter_that_is_filled_beside_folds_and_voids_equals_one_that_was_there_from_the_start(delivery, data, bounds):
+    """The back-fill stops after any of its steps; events and voids of folds done and to do come in between."""
+    stream, batches = delivery
+    with undone():
+        deliver([(batch, True) for batch, _ in batches])
+        stored = [meters.define(rule=rule) for rule in RULES]
+        gone = []
+        for event in data.draw(st.permutations(stream)):
+            for rule in stored:
+                backfill.step(meter=rule.key, limit=1)
+            if data.draw(st.booleans()):
+                take_back(event)
+                gone.append(event)
+                fold_now()
+            for rule in (stored[0], stored[3]):
+                compare(rule, [one for one in stream if one not in gone], *bounds)
+        for rule in stored:
+            list(backfill.run(meter=rule.key))
+        assert set(backfill.incomplete()).isdisjoint(rule.key for rule in stored)
+        assert fold.check() == []
+        for rule in stored:
+            compare(rule, [one for one in stream if one not in gone], *bounds)
 
 
 def test_a_rebuilt_meter_equals_one_that_was_there_from_the_start():
@@ -152,6 +123,7 @@ def test_a_rebuilt_meter_equals_one_that_was_there_from_the_start():
     fold_now()
     for rule in RULES:
         stored = meters.define(rule=replace(rule, key=f"young-{rule.key}"))
-        fold.rebuild(meter=stored.key)
+        backfill.restart(meter=stored.key)
+        list(backfill.run(meter=stored.key))
         compare(stored, stream, START, START + timedelta(hours=2))
     assert fold.check() == []

@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metering.aggregation import EPOCH
 from metering.errors import InvalidQueryError
-from metering.slices import BEGINNING, Slice, Span, cut, period, pieces
+from metering.slices import BEGINNING, Span, cut, equal_length, period, stretches
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "America/Sao_Paulo"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "America/St_Johns",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+]
 
 
 def at(text):
@@ -68,17 +77,33 @@ def test_bounds_are_compared_as_instants_where_a_clock_runs_back():
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 
+WIDTHS = [(), (86_400, 3_600, 900), (86_400, 900), (5_400,), (300,)]
+
+
 @settings(deadline=None)
-@given(instants, st.integers(1, 10**12), st.sampled_from([None, *Span]), st.sampled_from(ZONES), st.booleans())
-def test_slices_and_their_pieces_tile_the_period(start, microseconds, span, zone, with_history):
+@given(
+    instants,
+    st.integers(1, 10**12),
+    st.sampled_from([None, Span.HOUR, Span.DAY, Span.MONTH]),
+    st.sampled_from(ZONES),
+    st.booleans(),
+    st.sampled_from(WIDTHS),
+)
+def test_slices_and_stretches_tile_the_period(start, microseconds, span, zone, with_history, widths):
     whole = period(starts_at=start, ends_at=start + timedelta(microseconds=microseconds))
     slices = cut(whole=whole, span=span, zone=ZoneInfo(zone))
     _tile(slices, whole.starts_at, whole.ends_at)
-    found = pieces(slices=slices, use_windows=True, with_history=with_history)
-    for number, one in enumerate(slices):
-        own = sorted((piece for piece in found if piece.number == number), key=lambda piece: piece.starts_at)
-        _tile(own, BEGINNING if with_history else one.starts_at, one.ends_at)
-    assert all(bound.minute == 0 for piece in found if piece.whole for bound in (piece.starts_at, piece.ends_at))
+    found = stretches(slices=slices, widths=widths, with_history=with_history)
+    _tile(found, BEGINNING if with_history else whole.starts_at, whole.ends_at)
+    for one in found:
+        assert one.width in {0, *widths}
+        assert not one.width or (one.starts_at - EPOCH) % timedelta(seconds=one.width) == timedelta(0)
+    bounds = [one.starts_at.astimezone(UTC) for one in slices]
+    for one in found:
+        inside = [bound for bound in bounds if one.starts_at < bound < one.ends_at]
+        assert not one.width or all(
+            (at - one.starts_at) % timedelta(seconds=one.width) == timedelta(0) for at in inside
+        )
 
 
 def _tile(parts, starts_at, ends_at):
@@ -88,8 +113,27 @@ def _tile(parts, starts_at, ends_at):
     assert all(first < last for first, last in bounds)
 
 
-def test_without_windows_a_slice_is_one_piece():
-    one = Slice(at("2026-01-01T00:30Z"), at("2026-01-05T00:00Z"))
-    assert [
-        (piece.starts_at, piece.whole) for piece in pieces(slices=[one], use_windows=False, with_history=False)
-    ] == [(one.starts_at, False)]
+def test_without_windows_a_period_is_one_stretch_of_events():
+    slices = sliced("2026-01-01T00:30Z", "2026-01-05T00:00Z", Span.HOUR)
+    (one,) = stretches(slices=slices, widths=(), with_history=False)
+    assert (one.width, one.starts_at, one.ends_at) == (0, at("2026-01-01T00:30Z"), at("2026-01-05T00:00Z"))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_local_month_is_read_from_windows_alone(zone):
+    first = datetime(2026, 11, 1, tzinfo=ZoneInfo(zone))
+    whole = period(starts_at=first, ends_at=datetime(2026, 12, 1, tzinfo=ZoneInfo(zone)))
+    for span in (None, Span.DAY, Span.MONTH):
+        slices = cut(whole=whole, span=span, zone=ZoneInfo(zone))
+        assert 0 not in {one.width for one in stretches(slices=slices, widths=(86_400, 900), with_history=False)}
+
+
+def test_minutes_are_slices_too():
+    assert len(sliced("2026-10-25T00:30:30+02:00", "2026-10-25T01:00:00+02:00", Span.MINUTE)) == 30
+
+
+def test_slices_of_one_length_are_known_as_such():
+    hours_of_day = sliced("2026-11-20T00:30+01:00", "2026-11-20T09:10+01:00", Span.HOUR)
+    assert equal_length(slices=hours_of_day) == timedelta(hours=1)
+    assert equal_length(slices=sliced("2026-10-24T00:00+02:00", "2026-10-29T00:00+01:00", Span.DAY)) is None
+    assert equal_length(slices=sliced("2026-11-20T00:00+01:00", "2026-11-20T02:00+01:00", Span.HOUR)) is None

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from metering import fold, meters, usage
+from metering import backfill, fold, meters, usage
 from metering.aggregation import AGGREGATIONS
 from metering.errors import (
     InvalidMeterError,
     InvalidQueryError,
+    MeterTakenError,
     UnknownDimensionError,
     UnknownFoldError,
     UnknownMeterError,
@@ -197,17 +198,17 @@ def new_meter(**changes):
     return meters.define(rule=Rule(**{**given, "aggregation": AGGREGATIONS["sum"], **changes}))
 
 
-def test_a_meter_that_is_younger_than_its_events_is_rebuilt_and_skips_what_it_cannot_read():
+def test_a_meter_that_is_younger_than_its_events_counts_them_at_once_and_skips_what_it_cannot_read():
     send(
         *(usage_event("other", {"n": n, "who": who}) for n, who in [(1, "a"), ("x", "a"), (None, "a"), (2, "y" * 200)])
     )
     fold_now()
     new_meter(dimensions=("who",))
-    assert amount("tokens") == 0
-    assert len(fold.check()) == 2
-    fold.rebuild(meter="tokens")
+    from_events = table(read("tokens", group_by=["who"]))
+    assert from_events == {("a",): 1, (None,): 2}
+    list(backfill.run(meter="tokens"))
     assert fold.check() == []
-    assert table(read("tokens", group_by=["who"])) == {("a",): 1, (None,): 2}
+    assert table(read("tokens", group_by=["who"])) == from_events
     assert verdicts(send(usage_event("other", {"n": "x"}))) == ["rejected"]
 
 
@@ -228,8 +229,7 @@ def test_a_level_keeps_six_digits_for_its_seconds():
     [
         ({"value_field": ""}, "value_field"),
         ({"scale": Decimal(0)}, "scale"),
-        ({"window_seconds": 0}, "window_seconds"),
-        ({"key": "turns"}, "key"),
+        ({"key": "no spaces"}, "key"),
         ({"dimensions": ("a", "a")}, "dimensions"),
         ({"dimensions": tuple("abcdefghijk")}, "dimensions"),
     ],
@@ -238,6 +238,11 @@ def test_a_meter_that_makes_no_sense_is_refused_by_its_field(changes, field):
     with pytest.raises(InvalidMeterError) as refusal:
         new_meter(**changes)
     assert refusal.value.parameter == field
+
+
+def test_a_meter_needs_a_key_of_its_own():
+    with pytest.raises(MeterTakenError, match="turns"):
+        new_meter(key="turns")
 
 
 def test_huge_values_do_not_overflow_a_window():
@@ -251,9 +256,15 @@ def test_check_names_a_window_that_is_wrong():
     fold_now()
     from metering.models import Window  # noqa: PLC0415 - only this test tampers
 
-    Window.objects.update(count=2)
+    Window.objects.filter(width=900, is_total=True).update(count=2)
     (wrong,) = fold.check()
-    assert (wrong.meter, wrong.windows[0], wrong.events[0]) == ("turns", 2, 1)
+    assert (wrong.meter, wrong.width, wrong.dimensions, wrong.windows[0], wrong.events[0]) == (
+        "turns",
+        900,
+        "all",
+        2,
+        1,
+    )
 
 
 @pytest.mark.parametrize(

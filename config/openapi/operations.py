@@ -1,0 +1,176 @@
+"""What each REST view takes and answers, by the view's place; its docstrings say what for."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from config.openapi.invoices import INVOICE, INVOICES, PLANS
+from config.openapi.shapes import (
+    COUNT,
+    DECIMAL,
+    DIGEST,
+    FLAG,
+    INSTANT,
+    TEXT,
+    Shape,
+    choice,
+    items,
+    nullable,
+    record,
+    ref,
+)
+
+CSV: Final = "text/csv"
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What passes in one operation: query parameters, the body, the answer, and how it may be refused.
+
+    `repeated` is the status of an answer to what was done before.
+    """
+
+    answer: Shape
+    status: int = 200
+    parameters: tuple[Shape, ...] = ()
+    body: Shape | None = None
+    refusals: tuple[int, ...] = ()
+    csv: bool = False
+    repeated: int | None = None
+    headers: Shape = field(default_factory=dict)
+
+
+def query(name: str, schema: Shape, *, required: bool = False, **more: Any) -> Shape:  # noqa: ANN401 members of OpenAPI
+    """Return a parameter of the address."""
+    return {"name": name, "in": "query", "required": required, "schema": schema} | more
+
+
+_INSTANT_PARAMETER: Final = INSTANT | {"examples": ["2026-11-01T00:00:00Z"]}
+_PERIOD: Final = (
+    query("from", _INSTANT_PARAMETER, required=True, description="Inclusive; an offset is required."),
+    query("to", _INSTANT_PARAMETER, required=True, description="Exclusive."),
+)
+_QUESTION: Final = (
+    *_PERIOD,
+    query("window", choice("minute", "hour", "day", "month"), description="Cuts the period on the calendar of `zone`."),
+    query("zone", TEXT | {"default": "UTC", "examples": ["Europe/Berlin"]}, description="An IANA time zone."),
+    query("group_by", items({"type": "string", "minLength": 1}), description="Dimensions of the meter, in order."),
+    query(
+        "filter",
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        style="deepObject",
+        explode=True,
+        description="filter[model]=nano; repeat it for one of several values.",
+    ),
+    query("environment", choice("production", "test", "shadow") | {"default": "production"}),
+    query("as_of", {"type": "integer", "minimum": 0}, description="The number of a fold: the answer as it was then."),
+)
+_USAGE: Final = record(
+    {"from": INSTANT},
+    meter=TEXT,
+    unit=TEXT,
+    to=INSTANT,
+    group_by=items(TEXT),
+    fold=COUNT,
+    rows=items(
+        record(
+            {"from": INSTANT},
+            to=INSTANT,
+            group={"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+            quantity=DECIMAL,
+        )
+    ),
+)
+_ACCOUNT: Final = record(
+    {"from": INSTANT},
+    to=INSTANT,
+    accepted=COUNT,
+    pending=COUNT,
+    counted=COUNT,
+    test=COUNT,
+    shadow=COUNT,
+    voided=COUNT,
+    unmatched=COUNT,
+)
+_TEXT_TO_STORE: Final[Shape] = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+_DEVICE: Final[dict[str, Shape]] = {
+    "key": TEXT,
+    "epoch": COUNT,
+    "last_sequence": COUNT,
+    "complete_up_to": nullable(INSTANT),
+    "last_seen_at": nullable(INSTANT),
+    "enrolled_at": INSTANT,
+    "quarantined_at": nullable(INSTANT),
+    "revoked_at": nullable(INSTANT),
+    "missing_until": nullable(COUNT),
+}
+_FINDING: Final = record(
+    kind=choice("gap", "fork", "replay", "clock"),
+    epoch=COUNT,
+    first=COUNT,
+    last=COUNT,
+    seen_at=INSTANT,
+    detail=TEXT,
+    resolved_at=nullable(INSTANT),
+    resolution=TEXT,
+    batches=items(COUNT),
+    events=COUNT,
+)
+_RANGE: Final = record(
+    batch=COUNT, epoch=COUNT, first=COUNT, last=COUNT, head=DIGEST, received_at=INSTANT, events=COUNT
+)
+_REVIEWS: Final = record(reviews=items(record(kind=TEXT, what=TEXT, since=INSTANT, detail=TEXT)), more=FLAG)
+_COMPARISON: Final = record(
+    {"from": INSTANT},
+    meter=TEXT,
+    to=INSTANT,
+    rows=items(record(agent=nullable(TEXT), events=DECIMAL, otlp=DECIMAL, difference=DECIMAL, bills=TEXT)),
+)
+_VOID: Final = record(source=TEXT, id=TEXT, actor=TEXT, reason=TEXT, voided_at=INSTANT, fold=nullable(COUNT))
+_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": 100}
+
+OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
+    ("metering.api.meters.MeterListView", "GET"): Operation(record(meters=items(ref("Meter")))),
+    ("metering.api.meters.MeterListView", "POST"): Operation(
+        ref("Meter"),
+        status=201,
+        body=ref("MeterDefinition"),
+        refusals=(400, 409, 415, 422),
+        headers={"Location": {"schema": TEXT, "required": True}},
+    ),
+    ("metering.api.meters.MeterView", "GET"): Operation(ref("Meter")),
+    ("metering.api.meters.MeterArchiveView", "POST"): Operation(ref("Meter"), refusals=(409,)),
+    ("metering.api.views.MeterQueryView", "GET"): Operation(_USAGE, parameters=_QUESTION, refusals=(400,), csv=True),
+    ("metering.api.views.AccountView", "GET"): Operation(_ACCOUNT, parameters=_PERIOD, refusals=(400,)),
+    ("metering.api.corrections.VoidView", "POST"): Operation(
+        _VOID,
+        status=201,
+        repeated=200,
+        body=record(source=_TEXT_TO_STORE, id=_TEXT_TO_STORE, reason=_TEXT_TO_STORE),
+        refusals=(400, 404, 409, 415, 422),
+    ),
+    ("agents.api.devices.DeviceListView", "GET"): Operation(
+        record(devices=items(record(**_DEVICE)), next=nullable(TEXT)),
+        parameters=(query("after", TEXT, description="The `next` of the page before."),),
+        refusals=(400,),
+    ),
+    ("agents.api.devices.DeviceView", "GET"): Operation(
+        record(**_DEVICE, findings=items(_FINDING), ranges=items(_RANGE)), refusals=(400,)
+    ),
+    ("agents.api.reviews.ReviewListView", "GET"): Operation(_REVIEWS, refusals=(400,)),
+    ("agents.api.reviews.ReconciliationView", "GET"): Operation(
+        _COMPARISON,
+        parameters=(query("meter", {"type": "string", "minLength": 1}, required=True), *_PERIOD),
+        refusals=(400, 404),
+    ),
+    ("billing.api.views.InvoiceList", "GET"): Operation(
+        INVOICES,
+        parameters=(
+            query("cursor", TEXT, description="Of `next` or `previous` of another page."),
+            query("limit", _LIMIT),
+        ),
+        refusals=(400, 404),
+    ),
+    ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
+    ("billing.api.views.PlanList", "GET"): Operation(PLANS),
+}

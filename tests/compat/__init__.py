@@ -1,0 +1,1 @@
+"""Tests of the compatible doors, with the real SDKs."""

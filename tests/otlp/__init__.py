@@ -1,0 +1,1 @@
+"""OpenTelemetry: spans of unmodified frameworks, and what they become."""
