@@ -18,7 +18,7 @@ SUBSCRIPTIONS, ONE_BY_ONE, CUSTOMERS, MONTHS = 100_000, 500, 1000, 12
 def rows() -> list[dict[str, Any]]:
     """Measure everything on servers of its own; a ratio is to an anchor that was measured in the same run."""
     with database("rating"):
-        from tests.bench import cycles  # noqa: PLC0415 not before Django is set up
+        from tests.bench import cycles
 
         customers = _number("BACKTEST_CUSTOMERS", CUSTOMERS)
         seconds = cycles.rehearse(customers=customers, months=MONTHS)

@@ -20,8 +20,8 @@ def database(name: str) -> Iterator[None]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ["AGENTMETER_TEST_DATABASE"] = f"bench_{name}_{os.getpid()}"
     django.setup()
-    from django.db import connection  # noqa: PLC0415 not before Django is set up
-    from django.test.utils import setup_databases, teardown_databases  # noqa: PLC0415
+    from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
 
     made = setup_databases(verbosity=0, interactive=False)
     try:

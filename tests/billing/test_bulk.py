@@ -19,7 +19,7 @@ ODD = 'Turns \\ "quoted"\tand\nlines, for 1 % of é'
 @pytest.fixture
 def bills(make_customer, send):
     """Two customers, one with a name that a careless COPY would break, with usage, an allowance and a discount."""
-    document = catalog.read(path=catalog.PLANS / "hybrid.toml") | {
+    document = dict(catalog.read(path=catalog.PLANS / "hybrid.toml")) | {
         "discounts": [{"key": "partner", "name": ODD[:60], "percent": "10"}]
     }
     version = catalog.publish(version=catalog.import_plan(document=document, now=MAY), now=MAY)
