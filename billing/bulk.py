@@ -1,9 +1,11 @@
 """Bulk: many assessed cycles become drafts at once, by COPY; what is written is what `invoicing.draft` writes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +16,7 @@ from billing.assessment import Assessment, Question, Reference
 from billing.models import BillingPeriod
 from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.subscriptions import PeriodStatus
-from billing.rating.lines import Line
+from billing.rating.lines import Line, LineKind
 
 # Columns that are not here are empty in a draft, and have their defaults or null.
 _INVOICE: Final = (
@@ -25,7 +27,9 @@ _LINE: Final = (
     *("invoice_id", "position", "kind", "rate_card_id", "source", "terms", "adjusts_id", "description", "meter"),
     *("quantity", "unit", "amount", "starts_at", "ends_at", "detail"),
 )
+CHUNK: Final = 2000
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NOTHING: Final = Decimal(0)
 _NULL: Final = "\\N"
 _BLOCK: Final = 500  # rows handed over at once, so that the database works while the next ones are written
 _encode: Final = msgspec.json.Encoder().encode
@@ -52,6 +56,29 @@ def draft(*, bills: Sequence[Bill], now: datetime) -> int:
     _copy("billing_invoice", _INVOICE, (_invoice(*one, now) for one in zip(numbers, chosen, strict=True)))
     _copy("billing_invoiceline", _LINE, _lines(numbers, chosen))
     return len(chosen)
+
+
+def draft_all(*, bills: Iterable[Bill], now: datetime) -> int:
+    """Draft as many as come, a chunk at a time, each in a transaction of its own; returns how many were written.
+
+    While the database writes one chunk the next is drawn from `bills`, which is where it is rated; more than two are
+    never held. A chunk that fails raises, and leaves those before it written: what is still open can be drafted again.
+    """
+    written, source = 0, iter(bills)
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        pending = writer.submit(int)
+        try:
+            while chunk := tuple(islice(source, CHUNK)):
+                written += pending.result()
+                pending = writer.submit(draft, bills=chunk, now=now)
+            return written + pending.result()
+        finally:
+            writer.submit(_leave)
+
+
+def _leave() -> None:
+    """Close the connection of the thread that this runs in; Django opens one for each."""
+    connection.close()
 
 
 def _claim(periods: Sequence[int], now: datetime) -> set[int]:
@@ -91,7 +118,10 @@ def _copy(table: str, columns: Iterable[str], rows: Iterable[str]) -> None:
 
 def _invoice(number: int, bill: Bill, now: datetime) -> str:
     question, rated = bill.question, bill.assessed.rated
-    carried = max(-rated.total.amount, Decimal(0))
+    # The sums of `rated`, without money of each step: all lines are of one currency.
+    tax = sum((line.amount.amount for line in rated.lines if line.kind == LineKind.TAX), _NOTHING)
+    total = sum((line.amount.amount for line in rated.lines), _NOTHING)
+    carried = max(-total, _NOTHING)
     period = question.period
     return _row(
         number,
@@ -102,10 +132,10 @@ def _invoice(number: int, bill: Bill, now: datetime) -> str:
         bill.assessed.change_id,
         InvoiceStatus.DRAFT.value,
         rated.currency,
-        rated.subtotal.amount,
-        rated.tax.amount,
+        total - tax,
+        tax,
         carried,
-        rated.total.amount + carried,
+        total + carried,
         0,
         rated.fold,
         "",

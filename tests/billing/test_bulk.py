@@ -79,5 +79,20 @@ def test_nothing_of_a_chunk_is_kept_where_one_period_has_an_invoice(bills):
     assert set(BillingPeriod.objects.values_list("status", flat=True)) == {"open"}
 
 
+def test_more_than_a_chunk_is_written_chunk_by_chunk_while_the_next_is_rated(committed, bills, monkeypatch):
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    assert bulk.draft_all(bills=iter(bills), now=DUE) == 2
+    assert Invoice.objects.count() == 2
+    assert bulk.draft_all(bills=iter(bills), now=DUE) == 0
+
+
+def test_a_chunk_that_fails_leaves_those_before_it(committed, bills, monkeypatch):
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    invoicing.draft(question=bills[1].question, assessed=bills[1].assessed, now=DUE)
+    with pytest.raises(IntegrityError, match="invoice_once_a_moment"):
+        bulk.draft_all(bills=iter(bills), now=DUE)
+    assert list(BillingPeriod.objects.order_by("pk").values_list("status", flat=True)) == ["closed", "open"]
+
+
 def test_nothing_is_a_chunk_too(db):
     assert bulk.draft(bills=[], now=DUE) == 0
