@@ -5,6 +5,7 @@ from datetime import timedelta
 import pghistory
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
@@ -76,3 +77,10 @@ def test_a_draft_that_is_replaced_keeps_its_row(committed_draft):
     catalog.import_plan(document=offer("next", turn="0.01"), now=MAY)
     assert PlanVersion.objects.get().pk == committed_draft.pk
     assert RateCard.objects.count() == 1
+
+
+def test_an_import_on_the_server_says_who_did_it(committed, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "root-of-the-yard")
+    call_command("import_plan", str(catalog.PLANS / "seats.toml"))
+    (edit,) = history.edits(version=PlanVersion.objects.get())
+    assert (edit.actor, edit.address) == ("root-of-the-yard", "manage.py import_plan")

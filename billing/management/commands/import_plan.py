@@ -1,9 +1,11 @@
 """Takes plan documents into the catalogue: `manage.py import_plan plans/*.toml --publish`."""
 
+import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pghistory
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
@@ -25,11 +27,13 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
-        for path in options["files"] or sorted(catalog.PLANS.glob("*.toml")):
-            try:
-                self._take(path, publish=options["publish"])
-            except (PlanError, OSError) as error:
-                raise CommandError(f"{path}: {error}") from error
+        # In the history of prices: who was on the server, and by which command.
+        with pghistory.context(name=getpass.getuser(), address="manage.py import_plan"):
+            for path in options["files"] or sorted(catalog.PLANS.glob("*.toml")):
+                try:
+                    self._take(path, publish=options["publish"])
+                except (PlanError, OSError) as error:
+                    raise CommandError(f"{path}: {error}") from error
 
     def _take(self, path: Path, *, publish: bool) -> None:
         now = datetime.now(UTC)
