@@ -19,7 +19,12 @@ def offer(plan, *, turn, base="", currency="EUR", number=1):
     turns = {"key": "turns", "name": "Turns", "unit": "turn", "meter": "turns"}
     cards: list[dict[str, object]] = [turns | {"price": {"kind": "unit", "amount": turn}}]
     if base:
-        fee: dict[str, object] = {"key": "base", "name": "Base fee", "unit": "month", "price": {"kind": "flat", "amount": base}}
+        fee: dict[str, object] = {
+            "key": "base",
+            "name": "Base fee",
+            "unit": "month",
+            "price": {"kind": "flat", "amount": base},
+        }
         cards.insert(0, fee)
     return {"plan": plan, "name": plan.title(), "version": number, "currency": currency, "rate_cards": cards}
 
