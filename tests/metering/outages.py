@@ -49,8 +49,6 @@ class Service:
     """The web server, started as the demonstration starts it, on a PostgreSQL and a Redis of its own."""
 
     def __init__(self, folder):
-        self.servers = Services(folder / "services")
-        self.endpoints = self.servers.start()
         self.web_url = f"http://127.0.0.1:{process.free_port(None)}"
         self._database = place.find(folder / "services").root / "postgres"
         self._log = folder / "web.log"
@@ -58,6 +56,8 @@ class Service:
         plan = stage.Stage(folder, self.web_url, "http://127.0.0.1:1", {})
         self._command = next(command for name, command, *_ in stage._processes(plan) if name == "web")
         self._web: psutil.Popen | None = None
+        self.servers = Services(folder / "services")
+        self.endpoints = self.servers.start()
 
     def manage(self, *arguments):
         """Run a management command."""

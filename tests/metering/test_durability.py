@@ -5,10 +5,12 @@ DURABILITY_ROUNDS=20 for the long run; each round kills the web server, the data
 
 import logging
 import random
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -44,14 +46,13 @@ class Aftermath:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    home = tmp_path_factory.mktemp("durability")
-    with pytest.MonkeyPatch.context() as patch:
+def service():
+    """A service in a folder of its own: pytest's become private whenever pytest starts, here or elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="agentmeter-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.delenv("DATABASE_URL", raising=False)
         patch.delenv("REDIS_URL", raising=False)
-        for folder in (home, *home.parents):  # pytest's folders are private; the servers' user must pass through
-            if folder.owner() == home.owner() and str(folder).startswith("/tmp/"):
-                folder.chmod(0o755)
+        home = Path(folder)
+        home.chmod(0o755)  # the servers' user must pass through
         service = Service(home)
         try:
             service.manage("migrate")
@@ -85,13 +86,17 @@ def aftermath(service, django_db_blocker):
             one.join(DEADLINE_SECONDS)
     assert [one.trouble or one.is_alive() for one in senders] == [False] * len(senders)
     found = Aftermath(service, began, acme.pk, rival.pk, stubborn, hasty, health)
-    requests = sum(len(one.sent) for one in senders)
-    log.info("%d rounds, %d requests, %d s, answers %s", ROUNDS, requests, _seconds_since(began), dict(found.answers))
+    _tell(found)
     return found
 
 
-def _seconds_since(began):
-    return (datetime.now(UTC) - began - timedelta(hours=1)).total_seconds()
+def _tell(found):
+    """Log what happened, for the long run (-o log_cli=true -o log_cli_level=INFO)."""
+    everybody = found.stubborn + found.hasty
+    told = Counter(line["verdict"] for one in everybody for sent in one.sent for line in sent.verdicts or ())
+    given_up = sum(not sent.verdicts for one in everybody for sent in one.sent)
+    log.info("%d rounds: answers %s", ROUNDS, dict(found.answers))
+    log.info("Requests %d, given up %d; events %s", sum(len(one.sent) for one in everybody), given_up, dict(told))
 
 
 def _go_through_a_round(service, senders, chance):
