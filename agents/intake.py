@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
+from msgspec import Struct
 
 from agents import clocks, cloudevents, devices, feeds, ledger
 from agents.auth import Caller
@@ -21,11 +21,11 @@ from metering.ingest import BatchEvidence, Recorded
 KEY_LENGTH: Final = 128
 _REMEMBERED: Final = 100_000
 
-_known: set[tuple[int, str]] = set()  # agents, by customer and key
+Named = tuple[int, str]  # an agent, by customer and key
+_known: set[Named] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """The parsed events of one request, who sent it, and how it can be proved."""
 
     caller: Caller
@@ -34,8 +34,7 @@ class Delivery:
     evidence: BatchEvidence
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """What was recorded, and how far the device's chain is received; `device` is None for an unsigned request."""
 
     recorded: Recorded
@@ -56,7 +55,10 @@ def receive(
     When this returns inside no outer transaction, what it accepted is committed. Raises RequestError, WireError or
     DeviceChainError where the request as a whole is refused; then nothing of it is stored.
     """
-    documents, submissions = _parse(caller, body, content_type, attributes, received_at)
+    documents = cloudevents.decode(
+        body=body, content_type=content_type, attributes=attributes, as_written=signature is not None
+    )
+    submissions = _parse(caller, documents, received_at)
     if signature is None:
         recorded = record(caller=caller, submissions=submissions, body=body, received_at=received_at)
         return Received(recorded=recorded, device=None)
@@ -84,8 +86,8 @@ def prepare(
     *, caller: Caller, body: bytes, content_type: str, received_at: datetime, attributes: Mapping[str, str]
 ) -> Delivery:
     """Parse a request that no device signed, for `record_all`. Raises RequestError."""
-    _, submissions = _parse(caller, body, content_type, attributes, received_at)
-    return _delivery(caller, submissions, body, received_at)
+    documents = cloudevents.decode(body=body, content_type=content_type, attributes=attributes)
+    return _delivery(caller, _parse(caller, documents, received_at), body, received_at)
 
 
 def _delivery(
@@ -95,11 +97,8 @@ def _delivery(
     return Delivery(caller, submissions, received_at, evidence)
 
 
-def _parse(
-    caller: Caller, body: bytes, content_type: str, attributes: Mapping[str, str] | None, received_at: datetime
-) -> tuple[list[Any], list[UsageEvent | Malformed]]:
-    documents = cloudevents.decode(body=body, content_type=content_type, attributes=attributes)
-    return documents, [
+def _parse(caller: Caller, documents: Sequence[Any], received_at: datetime) -> list[UsageEvent | Malformed]:
+    return [
         cloudevents.parse(document=document, index=index, environment=caller.environment, received_at=received_at)
         for index, document in enumerate(documents)
     ]
@@ -148,11 +147,15 @@ def _record(
     return record_all([Delivery(caller, submissions, received_at, evidence)])[0]
 
 
-@transaction.atomic
 def record_all(deliveries: Sequence[Delivery]) -> tuple[Recorded, ...]:
     """Take in the parsed events of several requests in one transaction: they share the cost of its commit."""
-    recorded = ingest.record_all(requests=[_fed(one) for one in deliveries])
-    _make_all_known([(one.caller.customer_id, one.submissions, one.received_at) for one in deliveries])
+    requests = [_fed(one) for one in deliveries]
+    unheard = _unheard([(one.caller.customer_id, one.submissions, one.received_at) for one in deliveries])
+    if not unheard:
+        return ingest.record_all(requests=requests)
+    with transaction.atomic():
+        recorded = ingest.record_all(requests=requests)
+        _make_known(unheard)
     return recorded
 
 
@@ -166,31 +169,30 @@ def _fed(one: Delivery) -> ingest.Request:
 
 def make_known(*, customer_id: int, submissions: Sequence[UsageEvent | Malformed], now: datetime) -> None:
     """Add the agents that were never seen before; the unique key decides, so two requests at once agree."""
-    _make_all_known([(customer_id, submissions, now)])
+    _make_known(_unheard([(customer_id, submissions, now)]))
 
 
-def _make_all_known(received: Iterable[tuple[int, Sequence[UsageEvent | Malformed], datetime]]) -> None:
-    seen: dict[tuple[int, str], datetime] = {}
+def _unheard(received: Iterable[tuple[int, Sequence[UsageEvent | Malformed], datetime]]) -> dict[Named, datetime]:
+    """Return the agents that this process does not know, and when they were first seen."""
+    seen: dict[Named, datetime] = {}
     for customer_id, submissions, now in received:
-        subjects = {event.subject for event in submissions if isinstance(event, UsageEvent) and event.subject}
-        seen |= {(customer_id, subject[:KEY_LENGTH]): now for subject in subjects}
-    if unheard := sorted(seen.keys() - _known):
-        _add_unknown(unheard, seen)
-        transaction.on_commit(lambda: _remember(unheard))  # what is rolled back must not be remembered
+        for event in submissions:
+            if type(event) is UsageEvent and event.subject:
+                named = (customer_id, event.subject[:KEY_LENGTH])
+                if named not in _known:
+                    seen[named] = now
+    return seen
 
 
-def _add_unknown(unheard: Sequence[tuple[int, str]], seen: Mapping[tuple[int, str], datetime]) -> None:
+def _make_known(unheard: Mapping[Named, datetime]) -> None:
     customers, subjects = {one for one, _ in unheard}, {one for _, one in unheard}
     rows = Agent.objects.filter(customer_id__in=customers, key__in=subjects).values_list("customer_id", "key")
-    known = set(rows)
+    unknown = sorted(unheard.keys() - set(rows))
     Agent.objects.bulk_create(
-        [
-            Agent(customer_id=one[0], key=one[1], name=one[1], first_seen_at=seen[one])
-            for one in unheard
-            if one not in known
-        ],
+        [Agent(customer_id=one[0], key=one[1], name=one[1], first_seen_at=unheard[one]) for one in unknown],
         ignore_conflicts=True,
     )
+    transaction.on_commit(lambda: _remember(unheard))  # what is rolled back must not be remembered
 
 
 def forget() -> None:
@@ -198,7 +200,7 @@ def forget() -> None:
     _known.clear()
 
 
-def _remember(heard: Iterable[tuple[int, str]]) -> None:
+def _remember(heard: Iterable[Named]) -> None:
     if len(_known) > _REMEMBERED:
         _known.clear()
     _known.update(heard)

@@ -11,8 +11,6 @@ import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import Q
-
 from agents.errors import InvalidKeyError
 from agents.models import ApiKey, Customer
 from agents.models.keys import Environment, Scope
@@ -21,6 +19,12 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH = 30
 CHECKSUM_LENGTH = 6
 PATTERN = r"am_(live|test)_[0-9A-Za-z]{36}"
+
+# For every request: as a query set, the text of the query would take longer to make than its answer.
+_LIVE = """
+SELECT * FROM agents_apikey
+WHERE digest = ANY(%s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
+"""
 
 
 def create(
@@ -51,8 +55,7 @@ def recognise(*, secret: str, now: datetime) -> ApiKey:
 def recognise_all(*, secrets: Iterable[str], now: datetime) -> dict[str, ApiKey | InvalidKeyError]:
     """Return the live key of each secret, or why there is none, by one query."""
     formed = {hashlib.sha256(one.encode()).digest(): one for one in set(secrets) if is_well_formed(one)}
-    alive = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-    rows = ApiKey.objects.filter(alive, digest__in=formed) if formed else ()
+    rows = ApiKey.objects.raw(_LIVE, [list(formed), now]) if formed else ()
     found = {formed[bytes(row.digest)]: row for row in rows}
     return {one: found.get(one) or _unrecognised(one) for one in secrets}
 

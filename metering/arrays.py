@@ -6,6 +6,7 @@ from struct import Struct
 from typing import Any, ClassVar, Final
 
 import psycopg
+from django.db import connection
 from psycopg.abc import AdaptContext
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -81,9 +82,13 @@ class _ArrayDumper(Dumper):
         return obj
 
 
-def run(connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Array]) -> list[tuple[Any, ...]]:
-    """Run a statement with its parameters ($1, $2, ...) beside it, and return its rows."""
-    with psycopg.RawCursor(connection) as cursor:
+def run(statement: str, parameters: Sequence[Array]) -> list[tuple[Any, ...]]:
+    """Run a statement with its parameters ($1, $2, ...) beside it, in binary, and return its rows.
+
+    Django's own cursor would write them into its text.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
         for kind in _KINDS:
             cursor.adapters.register_dumper(kind, _ArrayDumper)
         cursor.execute(statement, parameters)

@@ -1,13 +1,11 @@
 """The write door: takes events in, each exactly once, and answers every one of them."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from django.db import OperationalError, connection, transaction
+from msgspec import Struct
 from psycopg.errors import DeadlockDetected
 
 from metering import claims, origins, partitions, refusals, rulebook, storing
@@ -15,55 +13,35 @@ from metering.claims import Claim, Claimed, Holdings
 from metering.event import EventVerdict, Malformed, Problem, Reason, UsageEvent, Verdict
 from metering.judging import MAX_AHEAD, Candidate, Judge
 from metering.refusals import Refused
+from metering.request import BatchEvidence, Request
 from metering.rulebook import Rulebook
 from metering.rules import Fault, pointer_to
-from metering.storing import BatchRow, EventRow, Stored
+from metering.storing import EventRow, Stored
 
 __all__ = ["MAX_AHEAD", "MAX_SUBMISSIONS", "BatchEvidence", "Recorded", "Request", "record", "record_all"]
 
 # A place in a request is stored in two bytes.
 MAX_SUBMISSIONS: Final = 32_768
 
+_VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
+
 Places = tuple[int, int]  # of a submission: the number of its request, and its place there
 
 
-@dataclass(frozen=True, slots=True)
-class BatchEvidence:
-    """How a request can be proved: the SHA-256 of its body, who sent it, and a device's signature over its header."""
-
-    digest: bytes
-    api_key_id: int | None = None
-    device_id: int | None = None
-    epoch: int | None = None
-    first_sequence: int | None = None
-    last_sequence: int | None = None
-    signature: str = ""
-    header: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What one sender submits at once."""
-
-    customer_id: int
-    submissions: Sequence[UsageEvent | Malformed]
-    received_at: datetime
-    evidence: BatchEvidence
-
-
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """What became of a request: a verdict for each submission, in their order. No batch where nothing was accepted."""
 
     batch_id: int | None
     received_at: datetime
     verdicts: tuple[EventVerdict, ...]
 
-    @cached_property
+    @property
     def counts(self) -> Mapping[str, int]:
         """How many submissions got each verdict; all four are there."""
-        seen = Counter(one.verdict for one in self.verdicts)
-        return {verdict.value: seen[verdict] for verdict in Verdict}
+        counts = dict.fromkeys(_VERDICTS, 0)
+        for one in self.verdicts:
+            counts[one.verdict] += 1
+        return counts
 
 
 class _RulesChangedError(Exception):
@@ -122,6 +100,8 @@ def _record_all(requests: Sequence[Request], book: Rulebook, held: Holdings) -> 
     claimed = _store(requests, candidates, book, held)
     refused |= _conflicts(candidates, claimed)
     _keep(requests, refused)
+    if len(claimed.met) == sum([len(request.submissions) for request in requests]):
+        return tuple(_accepted(request, claimed.batch_ids.get(number)) for number, request in enumerate(requests))
     accepted = {(candidates[met].number, candidates[met].place) for met in claimed.met}
     brought = {number for number, _ in accepted}
     return tuple(
@@ -132,6 +112,11 @@ def _record_all(requests: Sequence[Request], book: Rulebook, held: Holdings) -> 
         )
         for number, request in enumerate(requests)
     )
+
+
+def _accepted(request: Request, batch_id: int | None) -> Recorded:
+    verdicts = [EventVerdict(one.id, one.source, Verdict.ACCEPTED) for one in request.submissions]
+    return Recorded(batch_id if verdicts else None, request.received_at, tuple(verdicts))
 
 
 def _judge(requests: Sequence[Request], book: Rulebook) -> tuple[list[Candidate], dict[Places, Refused]]:
@@ -162,7 +147,8 @@ def _store(requests: Sequence[Request], candidates: Sequence[Candidate], book: R
     stored = _write(requests, [candidates[place] for place in trying])
     if stored.version != book.version:
         raise _RulesChangedError
-    met = frozenset(place for place in trying if wanted[place].event not in stored.missed)
+    missed = stored.missed
+    met = frozenset([place for place in trying if wanted[place].event not in missed] if missed else trying)
     holdings = held if len(met) == len(candidates) else _look_around(requests, wanted, trying, met, held)
     return Claimed(met=met, batch_ids=dict(enumerate(stored.batch_ids)), holdings=holdings)
 
@@ -187,12 +173,7 @@ def _write(requests: Sequence[Request], candidates: Sequence[Candidate]) -> Stor
         EventRow(one.number, one.claim, one.event.time, numbers[one.origin], one.place, one.event_id, one.data)
         for one in candidates
     ]
-    return storing.store(batches=[_batch_of(request) for request in requests], events=rows)
-
-
-def _batch_of(request: Request) -> BatchRow:
-    shown = {name: getattr(request.evidence, name) for name in BatchEvidence.__slots__}
-    return BatchRow(customer_id=request.customer_id, received_at=request.received_at, **shown)
+    return storing.store(requests=requests, events=rows)
 
 
 def _conflicts(candidates: Sequence[Candidate], claimed: Claimed) -> dict[Places, Refused]:

@@ -67,7 +67,7 @@ class Judge:
         sound = event.time <= self.latest and event.environment in _ENVIRONMENTS and find_nul(event, data) is None
         if not sound:
             return tuple(self._attribute_faults(event, data))
-        return tuple(rules.faults(event)) if rules is not NO_RULES else ()
+        return () if rules is NO_RULES or rules.are_surely_kept(event.data) else tuple(rules.faults(event))
 
     def _attribute_faults(self, event: UsageEvent, data: bytes) -> Iterator[Fault]:
         if event.time > self.latest:

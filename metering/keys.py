@@ -41,9 +41,9 @@ def unit_key_bytes(customer_id: int, environment: str, event_type: str, identity
     return _key(begin, b"".join([_behind_length(part) for part in identity]), identity[0])
 
 
-def origin_key(*, texts: Sequence[str]) -> UUID:
-    """Return the key of what many events share, by all the texts that it is made of."""
-    return UUID(bytes=blake2b(_delimited("origin", *texts), digest_size=_PACKED_LENGTH).digest())
+def origin_key_bytes(texts: Sequence[str]) -> bytes:
+    """Return the 16 bytes of the key of what many events share, by all the texts that it is made of."""
+    return blake2b(_delimited("origin", *texts), digest_size=_PACKED_LENGTH).digest()
 
 
 def pack_id(event_id: str) -> bytes:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db import connection
 from msgspec import Struct
 
 from metering import arrays
 from metering.claims import Claim, Holdings
+from metering.request import Request
 
 # `r` are the requests, `u` the events, `k` those whose keys were free. A key held by a transaction that has not ended
 # makes this statement wait for its end: afterwards it is taken for ever, or free. Keys are inserted in order, so that
@@ -52,22 +52,6 @@ WHERE customer_id = ANY($1::bigint[]) AND (key = ANY($2::uuid[]) OR unit = ANY($
 """
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """What is stored of a request."""
-
-    customer_id: int
-    received_at: datetime
-    digest: bytes
-    api_key_id: int | None
-    device_id: int | None
-    epoch: int | None
-    first_sequence: int | None
-    last_sequence: int | None
-    signature: str
-    header: bytes | None
-
-
 class EventRow(Struct, gc=False):
     """What is stored of an event: `number` is that of its request, from 0, and `place` its place there."""
 
@@ -89,13 +73,14 @@ class Stored:
     missed: frozenset[bytes]
 
 
-def store(*, batches: Sequence[BatchRow], events: Sequence[EventRow]) -> Stored:
+def store(*, requests: Sequence[Request], events: Sequence[EventRow]) -> Stored:
     """Take the keys of all events, and store those that got theirs, with the batches that have any.
 
     No two events may ask for the same key. Must run in a transaction at READ COMMITTED, so that the keys that were not
     free can be read.
     """
-    version, batch_ids, missed = _fetch(_STORE, [*_columns_of_batches(batches), *_columns_of_events(events)])[0]
+    columns = [*_columns_of_requests(requests), *_columns_of_events(events)]
+    version, batch_ids, missed = arrays.run(_STORE, columns)[0]
     return Stored(version=version, batch_ids=batch_ids, missed=frozenset(key.bytes for key in missed))
 
 
@@ -106,22 +91,23 @@ def held(*, customer_ids: Iterable[int], claims: Sequence[Claim]) -> Holdings:
         arrays.uuids([claim.event for claim in claims]),
         arrays.uuids([claim.unit for claim in claims if claim.unit is not None]),
     ]
-    rows = _fetch(_HELD, parameters)
+    rows = arrays.run(_HELD, parameters)
     return Holdings().plus([Claim(key.bytes, unit and unit.bytes, digest) for key, unit, digest in rows])
 
 
-def _columns_of_batches(rows: Sequence[BatchRow]) -> list[arrays.Array]:
+def _columns_of_requests(requests: Sequence[Request]) -> list[arrays.Array]:
+    shown = [request.evidence for request in requests]
     return [
-        arrays.larges([row.customer_id for row in rows]),
-        arrays.times([row.received_at for row in rows]),
-        arrays.binaries([row.digest for row in rows]),
-        arrays.larges([row.api_key_id for row in rows]),
-        arrays.larges([row.device_id for row in rows]),
-        arrays.larges([row.epoch for row in rows]),
-        arrays.larges([row.first_sequence for row in rows]),
-        arrays.larges([row.last_sequence for row in rows]),
-        arrays.texts([row.signature for row in rows]),
-        arrays.binaries([row.header for row in rows]),
+        arrays.larges([one.customer_id for one in requests]),
+        arrays.times([one.received_at for one in requests]),
+        arrays.binaries([one.digest for one in shown]),
+        arrays.larges([one.api_key_id for one in shown]),
+        arrays.larges([one.device_id for one in shown]),
+        arrays.larges([one.epoch for one in shown]),
+        arrays.larges([one.first_sequence for one in shown]),
+        arrays.larges([one.last_sequence for one in shown]),
+        arrays.texts([one.signature for one in shown]),
+        arrays.binaries([one.header for one in shown]),
     ]
 
 
@@ -137,10 +123,3 @@ def _columns_of_events(rows: Sequence[EventRow]) -> list[arrays.Array]:
         arrays.binaries([row.event_id for row in rows]),
         arrays.documents([row.data for row in rows]),
     ]
-
-
-def _fetch(statement: str, parameters: Sequence[arrays.Array]) -> list[tuple[Any, ...]]:
-    """Run a statement with its parameters beside it, in binary; Django's own cursor would write them into its text."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        return arrays.run(connection.connection, statement, parameters)

@@ -8,7 +8,8 @@ from typing import Final
 
 REQUIRED: Final = ("id", "source", "specversion", "type")
 _CACHED: Final = 4096  # sources, types and subjects recur; each is judged once
-_LONGEST: Final = 512
+LONGEST: Final = 512  # characters
+LONGEST_ID: Final = 256  # of an id, a type or a subject
 _INT32: Final = 2**31
 
 _TIME: Final = re.compile(
@@ -44,6 +45,16 @@ def instant_of(text: str) -> datetime:
     return datetime.fromisoformat(text.upper())
 
 
+def instant_or_none(text: str) -> datetime | None:
+    """Return the instant of a `time`, or None where it has a fault."""
+    if not _TIME.fullmatch(text) or not "1970" <= text < "9999":
+        return None
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+
+
 def plain_text(value: object) -> object:
     """Return an extension as it would stand in a header, so that an event is the same in every mode."""
     if isinstance(value, bool):
@@ -51,7 +62,7 @@ def plain_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
-def _text_fault(text: str, *, longest: int = _LONGEST) -> str | None:
+def _text_fault(text: str, *, longest: int = LONGEST) -> str | None:
     if len(text) > longest:
         return f"At most {longest} characters."
     if text.isascii() and text.isprintable():
@@ -60,10 +71,10 @@ def _text_fault(text: str, *, longest: int = _LONGEST) -> str | None:
 
 
 def _id_fault(text: str) -> str | None:
-    return _text_fault(text, longest=256)
+    return _text_fault(text, longest=LONGEST_ID)
 
 
-def _formed(form: re.Pattern[str], fault: str, *, longest: int = _LONGEST) -> Callable[[str], str | None]:
+def _formed(form: re.Pattern[str], fault: str, *, longest: int = LONGEST) -> Callable[[str], str | None]:
     """Return the rule of an attribute that has a form and recurs."""
 
     def judge(text: str) -> str | None:
@@ -78,11 +89,7 @@ def _time_fault(text: str) -> str | None:
         return "An RFC 3339 time with an offset is required, such as 2026-01-31T12:00:00Z."
     if not "1970" <= text < "9999":
         return "A time before 1970 or after 9998 is a clock that was never set."
-    try:
-        datetime.fromisoformat(text.upper())
-    except ValueError:
-        return "There is no such time."
-    return None
+    return None if instant_or_none(text) else "There is no such time."
 
 
 def _extension_fault(name: str, value: object) -> str | None:
@@ -100,8 +107,8 @@ _RULES: Final[Mapping[str, Callable[[str], str | None]]] = {
     "id": _id_fault,
     "source": _formed(_URI_REFERENCE, "A URI reference is required."),
     "specversion": _formed(re.compile(r"1\.0"), "Only CloudEvents 1.0 is understood."),
-    "type": _formed(_ANY, "", longest=256),
-    "subject": _formed(_ANY, "", longest=256),
+    "type": _formed(_ANY, "", longest=LONGEST_ID),
+    "subject": _formed(_ANY, "", longest=LONGEST_ID),
     "time": _time_fault,
     "datacontenttype": _formed(_JSON_TYPE, "Only JSON data is understood."),
     "dataschema": _formed(_ABSOLUTE_URI, "An absolute URI is required."),

@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agents.cloudevents import strict
+from agents.cloudevents import plain, strict
 from agents.errors import MalformedRequestError, RequestTooLargeError, UnsupportedContentTypeError
 
 SINGLE: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
+_STRUCTURED: Final = frozenset({SINGLE, BATCH})
 MAX_EVENTS: Final = 1000
 ATTRIBUTE_PREFIX: Final = "ce-"
 
@@ -18,14 +19,19 @@ _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _QUOTED: Final = re.compile(r"\\(.)")
 
 
-def decode(*, body: bytes, content_type: str, attributes: Mapping[str, str] | None = None) -> list[Any]:
-    """Return the events of a request, undecided: a list of one for a single event.
+def decode(
+    *, body: bytes, content_type: str, attributes: Mapping[str, str] | None = None, as_written: bool = False
+) -> list[Any]:
+    """Return the events of a request, undecided: a list of one for a single event. They are for `parse` to read.
 
     `attributes` are the `ce-` headers of the request, see `attributes_of`; with a content type of JSON they are an
     event in binary mode. Raises UnsupportedContentTypeError, MalformedRequestError or RequestTooLargeError where the
-    request as a whole cannot be read; a fault of one event is left to `parse`.
+    request as a whole cannot be read; a fault of one event is left to `parse`. With `as_written` they are JSON values,
+    for a signature to be checked over.
     """
     media_type = _media_type(content_type)
+    if not as_written and media_type in _STRUCTURED and (events := plain.read(body, is_batch=media_type == BATCH)):
+        return _batch(events)
     if media_type == BATCH:
         return _batch(strict.read(body))
     if media_type == SINGLE:
@@ -39,11 +45,9 @@ def is_batch(content_type: str) -> bool:
 
 
 def attributes_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the context attributes that the headers of a request carry, by name in lower case, still encoded."""
+    """Return the context attributes that the headers of a request carry, still encoded; header names in lower case."""
     return {
-        lower.removeprefix(ATTRIBUTE_PREFIX): value
-        for name, value in headers.items()
-        if (lower := name.lower()).startswith(ATTRIBUTE_PREFIX)
+        name[len(ATTRIBUTE_PREFIX) :]: value for name, value in headers.items() if name.startswith(ATTRIBUTE_PREFIX)
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.cloudevents import attributes
+from agents.cloudevents import attributes, plain
+from agents.cloudevents.plain import Plain
 from agents.cloudevents.strict import Ambiguous, Number
 from metering.event import Malformed, Problem, UsageEvent
 from runtime.wire import MAX_BATCH_BYTES
@@ -27,6 +28,10 @@ def parse(*, document: Any, index: int, environment: str, received_at: datetime)
 
     `environment` is that of the key: what a test key sends is test usage, whatever the event says.
     """
+    if type(document) is Plain:
+        if (sound := plain.parse(document, environment=environment, received_at=received_at)) is not None:
+            return sound
+        document = plain.as_document(document)
     if type(document) is not dict:
         return _malformed(document, index, [_not_an_event(document)])
     event = {name: value for name, value in document.items() if value is not None}  # null means absent

@@ -50,7 +50,7 @@ def read(body: bytes) -> Any:  # noqa: ANN401 whatever JSON holds
     """
     try:
         document = _DECODER.decode(body)
-        if _names_are_single(body, document):
+        if has_single_names(body, _count_names(document)):
             return document
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # the standard library says what is wrong
@@ -70,12 +70,12 @@ def _read_slowly(body: bytes) -> Any:  # noqa: ANN401 whatever JSON holds
         raise MalformedRequestError(f"The body is not JSON: {error}") from error
 
 
-def _names_are_single(body: bytes, document: object) -> bool:
+def has_single_names(body: bytes, kept: int) -> bool:
     """Say whether no name can stand twice: as many names were kept as there are places where one may end.
 
     A colon after a quote may also stand inside a text; then this says False and the body is read again, slowly.
     """
-    return not any(apart in body for apart in _COLONS_APART) and body.count(b'":') == _count_names(document)
+    return body.count(b'":') == kept and not any(apart in body for apart in _COLONS_APART)
 
 
 def _count_names(value: Any) -> int:  # noqa: ANN401 whatever JSON holds

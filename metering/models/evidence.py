@@ -56,14 +56,23 @@ class Batch(models.Model):
     signature = models.TextField(blank=True)
     header = models.BinaryField(null=True, help_text="The signed bytes.")
     fold = models.ForeignKey(
-        "metering.Fold", null=True, on_delete=models.PROTECT, help_text="The fold that counted it; null while it waits."
+        "metering.Fold",
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,  # see batch_of_fold: a batch that waits needs no place in it
+        help_text="The fold that counted it; null while it waits.",
     )
 
     class Meta:
         verbose_name_plural = "batches"
         indexes = [
             models.Index(name="batch_waiting", fields=["id"], condition=Q(fold__isnull=True)),
-            models.Index(name="batch_of_device", fields=["device_id", "epoch", "first_sequence"]),
+            models.Index(name="batch_of_fold", fields=["fold"], condition=Q(fold__isnull=False)),
+            models.Index(
+                name="batch_of_device",
+                fields=["device_id", "epoch", "first_sequence"],
+                condition=Q(device_id__isnull=False),
+            ),
         ]
         constraints = [
             models.CheckConstraint(name="batch_accepted_something", condition=Q(event_count__gt=0)),

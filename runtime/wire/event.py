@@ -61,7 +61,7 @@ def format_time(moment: datetime) -> str:
     """Return RFC 3339 in UTC with microseconds and Z; raises ValueError for a time without a zone."""
     if moment.tzinfo is None:
         raise ValueError("the time needs a zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def compose(

@@ -17,6 +17,7 @@ from tests.factories import NOW
 
 EVENT = {"specversion": "1.0", "id": "e1", "source": "/robots/7", "type": "com.example.turn", "data": {"amount": 1}}
 HEADERS = {"Ce-Specversion": "1.0", "Ce-Id": "e1", "Ce-Source": "/robots/7", "Ce-Type": "com.example.turn"}
+ATTRIBUTES = cloudevents.attributes_of({name.lower(): value for name, value in HEADERS.items()})
 JSON_TYPE = "application/json"
 
 
@@ -34,7 +35,7 @@ def read(text):
 
 
 def binary(body=b'{"amount":1}', content_type=JSON_TYPE, **headers):
-    given = {name: value for name, value in (HEADERS | headers).items() if value is not None}
+    given = {name.lower(): value for name, value in (HEADERS | headers).items() if value is not None}
     attributes = cloudevents.attributes_of(given)
     return parsed(cloudevents.decode(body=body, content_type=content_type, attributes=attributes)[0])
 
@@ -375,7 +376,11 @@ def test_content_types_have_no_case_and_may_have_parameters():
 @given(body=st.binary(max_size=60), kind=st.sampled_from([cloudevents.SINGLE, cloudevents.BATCH, JSON_TYPE]))
 def test_no_bytes_break_the_reader(body, kind):
     try:
-        documents = cloudevents.decode(body=body, content_type=kind, attributes=cloudevents.attributes_of(HEADERS))
+        documents = cloudevents.decode(
+            body=body,
+            content_type=kind,
+            attributes=cloudevents.attributes_of({name.lower(): value for name, value in HEADERS.items()}),
+        )
     except MalformedRequestError:
         return
     assert all(isinstance(parsed(document), UsageEvent | Malformed) for document in documents)
@@ -386,3 +391,37 @@ def test_recursion_leaves_no_trace():
     with pytest.raises(MalformedRequestError):
         read('{"a":' * 100_000)
     assert sys.getrecursionlimit() == before
+
+
+TEXTS = st.sampled_from(["a", "b c", "ä", "\x7f", "", "1.0", "x" * 300, "2026-02-31T12:00:00Z"])
+VALUES = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+)
+MEMBERS = VALUES | st.dictionaries(st.sampled_from(["amount", "agent", "environment", "\u2028"]), VALUES)
+NAMES = ("specversion", "id", "source", "type", "subject", "time", "data", "sequence", "datacontenttype", "Bad")
+
+
+@given(
+    changes=st.lists(st.dictionaries(st.sampled_from(NAMES), MEMBERS, max_size=3), min_size=1, max_size=3),
+    environment=st.sampled_from(["live", "test"]),
+    indent=st.sampled_from([None, 1]),
+)
+def test_the_fast_reader_reads_what_the_strict_one_reads(changes, environment, indent):
+    body = json.dumps([EVENT | one for one in changes], indent=indent).encode()
+    fast, strict = (
+        [
+            cloudevents.parse(document=one, index=place, environment=environment, received_at=NOW)
+            for place, one in enumerate(
+                cloudevents.decode(body=body, content_type=cloudevents.BATCH, as_written=written)
+            )
+        ]
+        for written in (False, True)
+    )
+    assert fast == strict
+
+
+def test_a_name_that_stands_twice_is_seen_by_the_fast_reader_too():
+    twice = (
+        b'{"specversion":"1.0","id":"e1","source":"/r","type":"t","time":"2026-01-31T12:00:00Z","data":{"a":1,"a":2}}'
+    )
+    assert faults(read(twice)) == ["/data/a"]
