@@ -93,9 +93,9 @@ def main() -> None:
 
         key = inside.prepare()
         anchor.make_table(url)
-        with stage.server("rsgi", "config.ingest.application:application") as port:
+        with stage.service() as port:
             ours = Target(port, "/v1/events", {"Authorization": f"Bearer {key}"})
-            with stage.server("wsgi", "tests.bench.typical:application") as other:
+            with stage.typical() as other:
                 compare(report, "insert only", url, ours, Target(other, "/events", {}))
             inside.storage(report)
             small = inside.fold_and_read(report)

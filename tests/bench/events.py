@@ -22,11 +22,12 @@ def uuids(count: int) -> Iterator[str]:
 
 
 def events(count: int, *, now: datetime | None = None, kind: str = TYPE, spread: int = _SPREAD) -> Iterator[str]:
-    """Yield events of 200 devices and 50 agents whose times lie in the last `spread` seconds."""
+    """Yield events of 200 devices with four of 50 agents each, whose times lie in the last `spread` seconds."""
     chosen, until = random.Random(), (now or datetime.now(UTC)).timestamp()
     for one in uuids(count):
         at = datetime.fromtimestamp(until - chosen.random() * spread, UTC)
-        device, agent = chosen.randrange(200), chosen.randrange(50)
+        device = chosen.randrange(200)
+        agent = (device + chosen.randrange(4)) % 50
         yield _EVENT % (
             one,
             device,

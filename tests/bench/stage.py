@@ -48,16 +48,29 @@ class Target:
 
 
 @contextlib.contextmanager
-def server(interface: str, application: str) -> Iterator[int]:
-    """Run a server under granian, one worker, as the demonstration does; yields its port."""
+def service() -> Iterator[int]:
+    """Run the service as the demonstration does, under granian with one worker; yields its port."""
+    options = ["--interface", "rsgi", "--no-ws", "--log-level", "error", "--host", "127.0.0.1"]
+    with _listening(["granian", *options, "config.ingest.application:application"], "--port", "{}") as port:
+        yield port
+
+
+@contextlib.contextmanager
+def typical() -> Iterator[int]:
+    """Run the typical view as Django is typically run, under gunicorn: two workers of four threads; yields its port."""
+    options = ["--workers", "2", "--threads", "4", "--log-level", "error"]
+    with _listening(["gunicorn", *options, "tests.bench.typical:application"], "--bind", "127.0.0.1:{}") as port:
+        yield port
+
+
+@contextlib.contextmanager
+def _listening(module: list[str], flag: str, address: str) -> Iterator[int]:
     port = free_port(None)
-    command = [sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--no-ws", "--log-level", "error", *(["--blocking-threads", "8"] if interface == "wsgi" else [])]
-    with child([*command, application]) as process:
+    with child([sys.executable, "-m", *module, flag, address.format(port)]) as process:
         deadline = time.monotonic() + START_SECONDS
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{application} did not come up.")
+                raise RuntimeError(f"{module[0]} did not come up.")
             time.sleep(0.05)
         yield port
 
