@@ -49,7 +49,7 @@ def number_of(value: object) -> Decimal:
 def plain(number: Decimal) -> Decimal:
     """Return `number` without trailing zeros and without an exponent, so that equal quantities print alike."""
     short = number.normalize(EXACT)
-    return short.quantize(_ONE, context=EXACT) if int(short.as_tuple().exponent) > 0 else EXACT.plus(short)
+    return EXACT.plus(short.quantize(_ONE, context=EXACT) if short == short.to_integral_value() else short)
 
 
 def product(one: Decimal, other: Decimal) -> Decimal:

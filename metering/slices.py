@@ -9,6 +9,8 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from metering.aggregation import EPOCH, MICROSECOND
 from metering.errors import InvalidQueryError
 
@@ -27,8 +29,7 @@ class Span(StrEnum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """A half-open part of the period asked for, whose quantity is one row of the answer (per group)."""
 
     starts_at: datetime

@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import Struct
 from psycopg.sql import SQL, Composable, Literal
 
 from metering import horizon, readings, rewinds, slices
@@ -46,8 +47,7 @@ class Question:
         return not self.rule.dimensions or (not self.group_by and not self.filters)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """What one slice of a group came to; for a level, what its events add to it, and by how much they change it."""
 
     quantity: Decimal

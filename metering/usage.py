@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Max
+from msgspec import Struct
 
 from metering import audit, rewinds, slices, tallies
 from metering import fold as folding
@@ -20,7 +21,7 @@ from metering.meters import MeterInfo
 from metering.models import Batch, Environment, Fold, Void
 from metering.quantities import EXACT, plain, product
 from metering.rules import Rule
-from metering.slices import Slice, Span
+from metering.slices import Span
 from metering.tallies import Group, Question, Tallies, Tally
 
 __all__ = [
@@ -41,8 +42,7 @@ __all__ = [
 _NOTHING: Final = Tally(quantity=Decimal(0), change=Decimal(0))
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+class UsageRow(Struct, frozen=True):
     """One quantity: of a half-open period (in the zone asked for) and a group (the text of each field, or null)."""
 
     starts_at: datetime
@@ -206,13 +206,17 @@ def _tally(question: Question, *, use_windows: bool) -> Tallies:
 
 def _rows(question: Question, found: Tallies, *, keep_zero: bool) -> Iterator[UsageRow]:
     if keep_zero and not found.by_slice:
-        yield _row(question.slices[0], (), (), Decimal(0))
+        whole = question.slices[0]
+        yield UsageRow(whole.starts_at, whole.ends_at, _named((), ()), Decimal(0))
         return
-    amounts = _levels(question, found) if question.rule.aggregation.key == "level" else _quantities(found)
+    is_level = question.rule.aggregation.key == "level"
+    amounts = _levels(question, found) if is_level else _quantities(found)
+    named = {group: _named(question.group_by, group) for _, group in amounts}
     for (number, group), amount in sorted(amounts.items(), key=_order):
         # A level is read with its whole history, so a group that gave all back long ago would show as 0 for ever.
-        if amount or keep_zero or question.rule.aggregation.key != "level":
-            yield _row(question.slices[number], question.group_by, group, plain(amount))
+        if amount or keep_zero or not is_level:
+            one = question.slices[number]
+            yield UsageRow(one.starts_at, one.ends_at, named[group], plain(amount))
 
 
 def _quantities(found: Tallies) -> dict[tuple[int, Group], Decimal]:
@@ -241,6 +245,5 @@ def _order(item: tuple[tuple[int, Group], Decimal]) -> tuple[int, list[tuple[boo
     return number, [(text is None, text or "") for text in group]
 
 
-def _row(one: Slice, names: Sequence[str], group: Group, amount: Decimal) -> UsageRow:
-    named = MappingProxyType(dict(zip(names, group, strict=True)))
-    return UsageRow(starts_at=one.starts_at, ends_at=one.ends_at, group=named, quantity=amount)
+def _named(names: Sequence[str], group: Group) -> Mapping[str, str | None]:
+    return MappingProxyType(dict(zip(names, group, strict=True)))
