@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import F, Max, Sum
 from psycopg.sql import SQL, Literal
 
-from metering import coverage, meters, readings, windows
+from metering import coverage, horizon, meters, readings, windows
+from metering.errors import YoungMeterError
 from metering.models import Coverage, Fold
 from metering.rules import Rule
 
@@ -52,11 +53,19 @@ def incomplete() -> tuple[str, ...]:
 
 @transaction.atomic
 def restart(*, meter: str) -> None:
-    """Throw the windows of a meter away, to be filled anew by `step` or `run`. Raises UnknownMeterError."""
+    """Throw the windows of a meter away, to be filled anew by `step` or `run`.
+
+    Raises UnknownMeterError; YoungMeterError where they hold what is stored nowhere else.
+    """
     coverage.wait_for_turn()
     rule = meters.find(key=meter)
+    since = horizon.complete_since()
+    row = Coverage.objects.filter(meter_id=rule.id).first()
+    if since is not None and row is not None and (row.since is None or row.since < since):
+        raise YoungMeterError(rule.key, since)
     windows.forget(rule=rule)
-    Coverage.objects.update_or_create(meter_id=rule.id, defaults={"from_fold": _newest() + 1, "through_fold": 0})
+    begun = {"from_fold": _newest() + 1, "through_fold": 0, "since": since}
+    Coverage.objects.update_or_create(meter_id=rule.id, defaults=begun)
 
 
 @transaction.atomic
@@ -74,7 +83,8 @@ def step(*, meter: str, limit: int = EVENTS_PER_STEP) -> bool:
         return False
     last = _last_of_step(row, limit)
     _add(rule, row.through_fold, last)
-    Coverage.objects.filter(meter_id=rule.id).update(through_fold=last)
+    # Nothing is archived while a meter misses folds, so what the first step finds holds for all.
+    Coverage.objects.filter(meter_id=rule.id).update(through_fold=last, since=horizon.complete_since())
     return last < row.from_fold - 1
 
 

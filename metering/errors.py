@@ -5,6 +5,7 @@ MeteringError
 ├── UnknownDimensionError  the meter is not split by this field
 ├── UnknownFoldError       the fold lies in the future
 ├── ArchivedUsageError     the question needs events that lie in an archive only
+├── YoungMeterError        the question goes back before what a meter could be filled with
 ├── InvalidQueryError      a parameter of a question about usage cannot be used
 ├── InvalidMeterError      fields of a meter's definition cannot be used
 ├── MeterTakenError        there is a meter with this key
@@ -63,6 +64,13 @@ class ArchivedUsageError(MeteringError):
     def __init__(self, since: datetime) -> None:
         detail = f"Only whole quarters of an hour, as of the newest fold, can be asked for before {since.isoformat()}."
         super().__init__("from", detail)
+
+
+class YoungMeterError(MeteringError):
+    """A meter was defined after events were archived, and cannot answer for their time; or could not, made anew."""
+
+    def __init__(self, meter: str, since: datetime) -> None:
+        super().__init__("from", f"The events from which {meter!r} is filled begin at {since.isoformat()}.")
 
 
 class InvalidQueryError(MeteringError):

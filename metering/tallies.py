@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Composable, Literal
 
 from metering import horizon, readings, rewinds, slices
 from metering.aggregation import Period, rank_of
-from metering.errors import ArchivedUsageError, InvalidQueryError
+from metering.errors import ArchivedUsageError, InvalidQueryError, YoungMeterError
 from metering.judging import MAX_AHEAD
 from metering.rules import Rule
 from metering.slices import BEGINNING, Slice, Stretch
@@ -90,12 +90,11 @@ _MEASURES: Final[Mapping[str, _Measure]] = MappingProxyType(
 
 _STATEMENT: Final = SQL("""
 WITH state AS (
-    SELECT coalesce(max(f.number), 0) AS newest,
-           coalesce((SELECT c.through_fold >= c.from_fold - 1 FROM metering_coverage c WHERE c.meter_id = {meter}),
-                    max(f.number) IS NULL) AS is_complete
-    FROM metering_fold f),
+    SELECT coalesce(f.newest, 0) AS newest, c.since,
+           coalesce(c.through_fold >= c.from_fold - 1, f.newest IS NULL) AS is_complete
+    FROM (SELECT max(number) AS newest FROM metering_fold) f LEFT JOIN metering_coverage c ON c.meter_id = {meter}),
 p AS ({parts})
-SELECT state.newest, state.is_complete, t.* FROM state LEFT JOIN ({whole}) t ON true
+SELECT state.newest, state.is_complete, state.since, t.* FROM state LEFT JOIN ({whole}) t ON true
 """)
 _WHOLE: Final = SQL("""
 SELECT p.n, p.grp, {value} AS quantity, {change} AS change FROM p GROUP BY p.n, p.grp HAVING {some} LIMIT {limit}""")
@@ -146,8 +145,8 @@ CROSS JOIN LATERAL (
 def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
     """Add up what a question asks for.
 
-    Raises InvalidQueryError where the answer would have more than MAX_ROWS rows, and ArchivedUsageError where windows
-    cannot answer it and some of the events lie in an archive.
+    Raises InvalidQueryError where the answer would have more than MAX_ROWS rows, ArchivedUsageError where windows
+    cannot answer it and some of the events lie in an archive, and YoungMeterError where these windows never held them.
     """
     windows = [one for one in stretches if one.width]
     edges = [one for one in stretches if not one.width]
@@ -156,12 +155,15 @@ def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
     rows = readings.fetch(_STATEMENT.format(meter=Literal(question.rule.id), parts=parts, whole=_whole(question)))
     if len(rows) > MAX_ROWS:
         raise InvalidQueryError("group_by", f"The answer would have more than {MAX_ROWS} rows; ask for less of it.")
+    newest, is_complete, since, *_ = rows[0]
+    if windows and since is not None and windows[0].starts_at < since:
+        raise YoungMeterError(question.rule.key, since)
     by_slice = {
         (number, tuple(group)): Tally(quantity, change)
-        for _, _, number, group, quantity, change in rows
+        for *_, number, group, quantity, change in rows
         if number is not None
     }
-    return Tallies(newest=rows[0][0], is_complete=rows[0][1], by_slice=by_slice)
+    return Tallies(newest=newest, is_complete=is_complete, by_slice=by_slice)
 
 
 def _parts(question: Question, windows: Sequence[Stretch], edges: Sequence[Stretch]) -> Iterator[Composable]:

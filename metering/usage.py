@@ -78,7 +78,7 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
 
     Rows come by time, then by group; there are none for slices and groups without usage, but without `group_by` and
     `window` there is always exactly one. A level's quantity is in value-seconds. Raises UnknownMeterError,
-    UnknownDimensionError, UnknownFoldError, InvalidQueryError and ArchivedUsageError.
+    UnknownDimensionError, UnknownFoldError, InvalidQueryError, ArchivedUsageError and YoungMeterError.
     """
     rule = catalogue.find(key=meter)
     _require_known(rule, group_by, filters or {}, environment)

@@ -28,12 +28,14 @@ class Fold(models.Model):
 class Coverage(models.Model):
     """Which folds the windows of a meter hold: those from `from_fold` on, and those up to `through_fold`.
 
-    A meter starts with the fold that first saw it; a back-fill then works its way up from the oldest fold.
+    A meter starts with the fold that first saw it; a back-fill then works its way up from the oldest fold. `since` is
+    the time of use from which on it found all events stored, null where none had been archived.
     """
 
     meter = models.OneToOneField(Meter, on_delete=models.PROTECT, primary_key=True)
     from_fold = models.BigIntegerField()
     through_fold = models.BigIntegerField()
+    since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.meter_id}: to {self.through_fold} and from {self.from_fold}"

@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from metering import audit, corrections, horizon, usage
-from metering.errors import ArchivedEventError, ArchivedUsageError
+from metering import audit, backfill, corrections, horizon, meters, usage
+from metering.aggregation import AGGREGATIONS
+from metering.errors import ArchivedEventError, ArchivedUsageError, YoungMeterError
 from metering.partitions import Month
+from metering.rules import Rule
+from metering.seeds import TURN
 from tests.metering.factories import ACME, LATER, fold_now, send, turn
 
 pytestmark = pytest.mark.django_db
@@ -16,6 +19,10 @@ OLD, HOUR = datetime(2026, 9, 10, 12, tzinfo=UTC), timedelta(hours=1)
 
 def turns(starts_at, ends_at, **rest):
     return usage.quantity(customer_id=ACME, meter="turns", starts_at=starts_at, ends_at=ends_at, **rest)
+
+
+def define(key):
+    return meters.define(rule=Rule(key, "Turns again", "turn", TURN, AGGREGATIONS["count"]))
 
 
 def drop(month):
@@ -63,3 +70,25 @@ def test_an_archived_event_is_not_taken_back_nor_one_that_shares_its_time(archiv
             corrections.void(customer_id=ACME, source=event.source, event_id=event.id, actor="a", reason="b", now=LATER)
     made = corrections.void(customer_id=ACME, source=new.source, event_id=new.id, actor="a", reason="b", now=LATER)
     assert made.event_id == new.id
+
+
+def test_a_meter_that_is_younger_than_the_archive_answers_for_what_is_stored_only(archived):
+    rule = define("turns-again")
+    list(backfill.run(meter=rule.key))
+    asked = {"customer_id": ACME, "meter": rule.key}
+    since = horizon.complete_since()
+    assert usage.quantity(**asked, starts_at=LATER - HOUR, ends_at=LATER) == 1
+    assert usage.quantity(**asked, starts_at=since + HOUR, ends_at=LATER) == 1
+    with pytest.raises(YoungMeterError, match="2026-11-01"):
+        usage.quantity(**asked, starts_at=OLD, ends_at=LATER)
+
+
+def test_windows_that_hold_what_is_stored_nowhere_else_are_not_made_anew(archived):
+    with pytest.raises(YoungMeterError):
+        backfill.restart(meter="turns")
+    assert turns(OLD, LATER) == 4
+    rule = define("turns-again")
+    list(backfill.run(meter=rule.key))
+    backfill.restart(meter=rule.key)  # nothing is lost: it holds what is stored
+    list(backfill.run(meter=rule.key))
+    assert usage.quantity(customer_id=ACME, meter=rule.key, starts_at=LATER - HOUR, ends_at=LATER) == 1

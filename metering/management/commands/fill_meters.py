@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from metering import backfill
-from metering.errors import UnknownMeterError
+from metering.errors import UnknownMeterError, YoungMeterError
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             for key in named or backfill.incomplete():
                 self._fill(key, anew=options["anew"])
-        except UnknownMeterError as error:
+        except (UnknownMeterError, YoungMeterError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write("Every window asked for is filled.")
 
