@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.services.errors import ServiceError
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -41,15 +43,20 @@ def find(home: Path) -> Place:
     """Choose the place under `home`; PostgreSQL refuses to run as root, so root lends it an ordinary user.
 
     Where that user cannot reach `home` (a checkout under /root, say), the files go to a folder of /var/tmp that is
-    named after `home`; opening the parents of `home` to everybody is not ours to do.
+    named after `home`; opening the parents of `home` to everybody is not ours to do. A database that is there is never
+    left for an empty one elsewhere: raises ServiceError where its folder was made private since.
     """
     if os.geteuid() != 0:
         home.mkdir(parents=True, exist_ok=True)
         return Place(root=home, user=None)
     user = "nobody"
-    if not _reachable(home.parent, user):
-        digest = hashlib.sha256(str(home).encode()).hexdigest()[:10]
-        home = Path("/var/tmp") / f"agentmeter-{digest}"  # noqa: S108 a private 0700 folder, not a shared file
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:10]
+    elsewhere = Path("/var/tmp") / f"agentmeter-{digest}"  # noqa: S108 a private 0700 folder, not a shared file
+    is_reachable = _reachable(home.parent, user)
+    if _holds_database(home) and not is_reachable:
+        raise ServiceError(f"{home} holds a database, but {user} may not pass through its parents: `chmod o+x` them.")
+    if not is_reachable or (_holds_database(elsewhere) and not _holds_database(home)):
+        home = elsewhere
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
     return Place(root=home, user=user)
@@ -65,6 +72,10 @@ def reachable_copy(binaries: Path, place: Place) -> Path:
         shutil.copytree(binaries, draft, symlinks=True)
         draft.rename(copy)
     return copy
+
+
+def _holds_database(home: Path) -> bool:
+    return (home / "postgres" / "data" / "PG_VERSION").exists()
 
 
 def _reachable(path: Path, user: str) -> bool:

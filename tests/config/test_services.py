@@ -1,8 +1,11 @@
 """The embedded servers: started in an empty folder, found again, shared, stopped, and brought back after a mishap."""
 
 import os
+import shutil
 import signal
 import socket
+import tempfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -15,14 +18,21 @@ from config.services.errors import IncompatibleDataError
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def public():
+    """A folder that the servers' user can pass through, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home(public, monkeypatch):
     monkeypatch.delenv("DATABASE_URL")
     monkeypatch.delenv("REDIS_URL")
-    for folder in (tmp_path, *tmp_path.parents):  # pytest's folders are private; the servers' user must pass through
-        if folder.owner() == tmp_path.owner() and str(folder).startswith("/tmp/"):
-            folder.chmod(0o755)
-    yield tmp_path / "services"
-    found = place.find(tmp_path / "services")  # whoever still holds a share: the test is over
+    yield public / "services"
+    found = place.find(public / "services")  # whoever still holds a share: the test is over
     embedded_redis.stop(found)
     postgres.stop(found)
 
@@ -122,3 +132,32 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(home):
     configuration.write_text("no_such_setting = 1\n")
     with pytest.raises(ServiceError, match="no_such_setting"):
         services.start()
+
+
+def test_a_database_is_not_left_for_an_empty_one_when_its_folder_becomes_private(public, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    services = public / "services"
+    assert place.find(services).root == services
+    public.chmod(0o700)
+    elsewhere = place.find(services).root  # nothing is there yet, so it may be anywhere
+    try:
+        assert elsewhere.parent == Path("/var/tmp")
+        (services / "postgres" / "data").mkdir(parents=True)
+        (services / "postgres" / "data" / "PG_VERSION").write_text("18\n")
+        with pytest.raises(ServiceError, match="holds a database"):
+            place.find(services)
+    finally:
+        shutil.rmtree(elsewhere)
+
+
+def test_a_database_elsewhere_stays_the_one_when_the_folder_becomes_public(public, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    public.chmod(0o700)
+    elsewhere = place.find(public / "services").root
+    try:
+        (elsewhere / "postgres" / "data").mkdir(parents=True)
+        (elsewhere / "postgres" / "data" / "PG_VERSION").write_text("18\n")
+        public.chmod(0o755)
+        assert place.find(public / "services").root == elsewhere
+    finally:
+        shutil.rmtree(elsewhere)
