@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from billing import credits, ledger, top_ups
 from billing.admin.adding import AddingAdmin
+from billing.admin.forms import RecurringGrantForm, TopUpRuleForm
 from billing.admin.reading import ReadingAdmin, ReadingInline
 from billing.credits import Award
 from billing.errors import BillingError, CreditEndedError, TopUpStateError
@@ -166,6 +167,7 @@ class CreditGrantAdmin(AddingAdmin):
 class RecurringGrantAdmin(AddingAdmin):
     """Rules that give promotional credit every month."""
 
+    form = RecurringGrantForm
     list_display = ("name", "customer", "currency", "amount", "starts_at", "ends_at")
     list_select_related = ("customer",)
     search_fields = ("name", "customer__key", "customer__name")
@@ -176,6 +178,7 @@ class RecurringGrantAdmin(AddingAdmin):
 class TopUpRuleAdmin(AddingAdmin):
     """Rules that buy prepaid credit when little is left; a rule is stopped, and another one made."""
 
+    form = TopUpRuleForm
     list_display = ("customer", "currency", "threshold", "amount", "max_per_day", "created_at", "stopped_at")
     list_select_related = ("customer",)
     search_fields = ("customer__key", "customer__name")

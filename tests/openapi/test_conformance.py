@@ -25,7 +25,8 @@ def key(committed, client):
     for name in ("activity", "seats"):
         version = catalog.import_plan(document=catalog.read(path=catalog.PLANS / f"{name}.toml"), now=BEFORE)
         catalog.publish(version=version, now=BEFORE)
-    subscriptions.start(customer=acme, version=PlanVersion.objects.get(plan__key="activity"), starts_at=BEFORE, now=BEFORE)
+    activity = PlanVersion.objects.get(plan__key="activity")
+    subscriptions.start(customer=acme, version=activity, starts_at=BEFORE, now=BEFORE)
     secret = api_key(acme)
     device = SigningDevice()
     device.enrol(acme)
