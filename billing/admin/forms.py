@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from billing import ledger
 from billing.errors import BillingError
-from billing.models import Coupon, RateCard, RecurringGrant, TopUpRule
+from billing.models import Coupon, RateCard, RecurringGrant, TopUp, TopUpRule
 from billing.models.coupons import Duration
+from billing.models.top_ups import TopUpStatus
 from billing.money import Money
 
 _HUNDRED = Decimal(100)
@@ -128,6 +129,30 @@ class TopUpRuleForm(_NamingForm):
             live = TopUpRule.objects.filter(customer=customer, currency=currency, stopped_at=None)
             is_second = live.exclude(pk=self.instance.pk).exists()
             self.refuse("customer", f"There is a rule in {currency} already; stop that first.", when=is_second)
+
+
+class TopUpForm(_NamingForm):
+    """Asks which money has come for a top-up."""
+
+    class Meta:
+        model = TopUp
+        fields = ("payment",)
+        help_texts = {"payment": "Reference of the transfer, or the provider's id. It becomes credit, once."}
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        """Name the field where no money is told, or none is awaited any more."""
+        told: dict[str, Any] = super().clean() or {}
+        self.refuse("payment", "Which money has come?", when=not self.value("payment"))
+        self.refuse("payment", "It was settled meanwhile.", when=self.instance.status != TopUpStatus.DUE)
+        return told
+
+    @override
+    def _post_clean(self) -> None:
+        """Check that the money has paid no other top-up; the row itself is changed by what settles it."""
+        payment = self.value("payment")
+        taken = TopUp.objects.filter(payment=payment).exclude(pk=self.instance.pk)
+        self.refuse("payment", "It has paid another top-up.", when=bool(payment) and taken.exists())
 
 
 class RecurringGrantForm(_NamingForm):

@@ -1,13 +1,14 @@
 """Credit, coupons and taxes in the admin: granted, voided, ended by hand; nothing that was agreed is changed."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from billing import coupons, ledger, top_ups
+from billing import coupons, credits, ledger, top_ups
 from billing.models import Coupon, CreditGrant, RecurringGrant, TaxAssignment, TaxRate, TopUp, TopUpRule
 from billing.models.credits import Funding, GrantKind
 from tests import factories
@@ -228,6 +229,21 @@ def test_a_top_up_that_waits_is_given_up(operator, acme):
     fields = {"action": "cancel", "_selected_action": [row.pk]}
     operator.post(address("topup_changelist"), fields)
     assert TopUp.objects.get().status == "canceled"
+
+
+def test_a_top_up_is_paid_by_money_that_is_named_once(operator, acme):
+    TopUpRule.objects.create(customer=acme, currency="EUR", threshold=50, amount=20, max_per_day=2, created_at=MAY)
+    row = top_ups.due(now=MAY)[0]
+    assert "Which money has come" in str(
+        post(operator, "topup_change", row.pk, payment="").context["adminform"].errors["payment"]
+    )
+    assert post(operator, "topup_change", row.pk, payment="wire-1").status_code == 302
+    assert str(credits.available(customer=acme, currency="EUR", at=datetime.now(UTC))) == "20.00 EUR"
+    assert post(operator, "topup_change", row.pk, payment="wire-2").status_code == 403
+    second = top_ups.due(now=MAY)[0]
+    answer = post(operator, "topup_change", second.pk, payment="wire-1")
+    assert "has paid another" in str(answer.context["adminform"].errors["payment"])
+    assert CreditGrant.objects.count() == 1
 
 
 @pytest.mark.parametrize(
