@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 from django.http import HttpRequest
 from typing_extensions import override
 
@@ -206,9 +206,9 @@ class TopUpAdmin(AddingAdmin):
         return False
 
     @override
-    def has_change_permission(self, request: HttpRequest, obj: TopUp | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Offer the form while money is awaited."""
-        is_due = obj is None or obj.status == TopUpStatus.DUE
+        is_due = not isinstance(obj, TopUp) or obj.status == TopUpStatus.DUE
         return is_due and super().has_change_permission(request, obj)
 
     @override

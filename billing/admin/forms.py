@@ -147,7 +147,6 @@ class TopUpForm(_NamingForm):
         self.refuse("payment", "It was settled meanwhile.", when=self.instance.status != TopUpStatus.DUE)
         return told
 
-    @override
     def _post_clean(self) -> None:
         """Check that the money has paid no other top-up; the row itself is changed by what settles it."""
         payment = self.value("payment")

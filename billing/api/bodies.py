@@ -26,6 +26,8 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "cancel": frozenset({"at"}),
     "keep": frozenset(),
 }
+SEATS: Final = "seats"
+MOST_SEATS: Final = 1_000_000
 OPERATIONS: Final = tuple(_FIELDS)
 
 Operation = Callable[[], SubscriptionChange]
@@ -89,6 +91,22 @@ def read_operation(*, data: object, subscription: Subscription, actor: str, now:
     if kind == "change":
         return partial(changes.change_plan, version=_version(body, subscription, at), **facts)
     return partial(changes.pause if kind == "pause" else changes.resume, **facts)
+
+
+def read_seats(*, data: object, subscription: Subscription, now: datetime) -> tuple[int, datetime] | None:
+    """Return how many seats more or less a body asks about, and from when on; None where it asks something else.
+
+    Raises ChangeFieldError naming the field.
+    """
+    if not isinstance(data, dict) or data.get("operation") != SEATS:
+        return None
+    for name in data:
+        if name not in {"operation", "seats", "at"}:
+            raise ChangeFieldError(str(name), "Seats have no such field.")
+    change = data.get("seats")
+    if isinstance(change, bool) or not isinstance(change, int) or not 1 <= abs(change) <= MOST_SEATS:
+        raise ChangeFieldError("seats", f"It is a whole number, not 0, of at most {MOST_SEATS}: more, or less below 0.")
+    return change, _instant(Body(data), subscription, now)
 
 
 def _instant(body: Body, subscription: Subscription, now: datetime) -> datetime:

@@ -14,7 +14,7 @@ from agents.errors import MissingScopeError
 from agents.models.keys import Environment, Scope
 from billing import alternatives, previews
 from billing.api import agreements
-from billing.api.bodies import read_operation
+from billing.api.bodies import read_operation, read_seats
 from billing.api.views import NewestFirst
 from billing.models import Subscription
 
@@ -59,10 +59,12 @@ class SubscriptionChangePreview(APIView):
 
     def post(self, request: Request, subscription_id: int) -> Response:
         """Answer the invoices to come. Raises what the change raises."""
-        found, caller = _find(request, subscription_id, Scope.BILLING_WRITE), _caller(request)
-        operation = read_operation(
-            data=request.data, subscription=found, actor=f"key:{caller.key_id}", now=datetime.now(UTC)
-        )
+        found, caller, now = _find(request, subscription_id, Scope.BILLING_WRITE), _caller(request), datetime.now(UTC)
+        seats = read_seats(data=request.data, subscription=found, now=now)
+        if seats is not None:
+            change, at = seats
+            return Response(agreements.preview_of(previews.of_seats(subscription=found, change=change, at=at)))
+        operation = read_operation(data=request.data, subscription=found, actor=f"key:{caller.key_id}", now=now)
         return Response(agreements.preview_of(previews.of(operation, subscription=found)))
 
 

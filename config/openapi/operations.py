@@ -18,7 +18,7 @@ from config.openapi.shapes import (
     record,
     ref,
 )
-from config.openapi.subscriptions import ALTERNATIVES, ASKED, CHANGE, PREVIEW, SUBSCRIPTION, SUBSCRIPTIONS
+from config.openapi.subscriptions import ALTERNATIVES, ASKED, CHANGE, FORETOLD, PREVIEW, SUBSCRIPTION, SUBSCRIPTIONS
 
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
@@ -184,7 +184,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         CHANGE, status=201, body=ASKED, refusals=(400, 409, 415, 422)
     ),
     ("billing.api.subscriptions.SubscriptionChangePreview", "POST"): Operation(
-        PREVIEW, body=ASKED, refusals=(400, 409, 415, 422)
+        PREVIEW, body=FORETOLD, refusals=(400, 409, 415, 422)
     ),
     ("billing.api.subscriptions.SubscriptionAlternatives", "GET"): Operation(
         ALTERNATIVES, parameters=(query("periods", _PERIODS),), refusals=(400, 422)

@@ -69,6 +69,14 @@ ASKED: Final[Shape] = {
         _asked("keep"),
     ]
 }
+_SEATS: Final[Shape] = {
+    "description": "So many more, or less below 0. Seats are assigned one by one; this says what they would cost.",
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+        {"type": "integer", "minimum": -1_000_000, "maximum": -1},
+    ],
+}
+FORETOLD: Final[Shape] = {"oneOf": [*ASKED["oneOf"], record(operation=choice("seats"), seats=_SEATS, at=_AT)]}
 _RATED: Final = record(
     currency=CURRENCY,
     subtotal=DECIMAL,

@@ -129,8 +129,7 @@ class TestPublishingOnTheServer:
 
     @pytest.fixture
     def people(self, db):
-        boss = {"is_staff": True, "is_superuser": True}
-        return [User.objects.create_user(name, **boss) for name in ("anna", "boris")]
+        return [User.objects.create_superuser(name) for name in ("anna", "boris")]
 
     @staticmethod
     def publish(*options):

@@ -178,10 +178,10 @@ def test_sent_again_with_its_key_a_change_is_made_once(acme, small):
 def test_a_rivals_subscription_does_not_exist(small, make_customer):
     rival = client(make_customer("rival"))
     assert rival.get("/v1/subscriptions").json()["results"] == []
-    for path in ((), ("alternatives",)):
-        assert rival.get(address(small, *path)).status_code == 404
-    for path in (("changes",), ("changes", "preview")):
-        assert rival.post(address(small, *path), {"operation": "keep"}, format="json").status_code == 404
+    for path in ("", "/alternatives"):
+        assert rival.get(address(small) + path).status_code == 404
+    for path in ("/changes", "/changes/preview"):
+        assert rival.post(address(small) + path, {"operation": "keep"}, format="json").status_code == 404
     assert client(small.customer).get("/v1/subscriptions/99999999999999999999").status_code == 404
 
 
@@ -200,6 +200,35 @@ def test_a_test_key_foretells_and_changes_nothing(acme, small):
     assert caller.post(address(small, "changes", "preview"), body, format="json").status_code == 200
     assert caller.post(address(small, "changes"), body, format="json").status_code == 403
     assert SubscriptionChange.objects.count() == 1
+
+
+class TestSeats:
+    """Assigned one by one; what more or fewer of them would cost is foretold."""
+
+    @pytest.fixture
+    def seated(self, acme):
+        card = {"key": "seats", "name": "Seats", "meter": "seats", "unit": "seat", "per_period": True}
+        return start(acme, plan(card | {"price": {"kind": "unit", "amount": "31.00"}}))
+
+    def test_they_are_foretold(self, acme, seated):
+        found = post(acme, seated, "preview", operation="seats", seats=2, at="now").json()
+        assert (found["operation"], found["difference"]) == ("seats", "31.00")
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [({"at": "now"}, "/seats"), ({"seats": 0, "at": "now"}, "/seats"), ({"seats": "2", "at": "now"}, "/seats"),
+         ({"seats": 10**9, "at": "now"}, "/seats"), ({"seats": 2}, "/at"), ({"seats": 2, "at": "now", "x": 1}, "/x")],
+    )  # fmt: skip
+    def test_what_cannot_be_asked_is_named(self, acme, seated, body, pointer):
+        answer = post(acme, seated, "preview", operation="seats", **body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+
+    def test_more_than_are_held_cannot_be_given_back(self, acme, seated):
+        assert post(acme, seated, "preview", operation="seats", seats=-1, at="now").status_code == 409
+
+    def test_they_are_no_change_of_the_subscription(self, acme, seated):
+        answer = post(acme, seated, operation="seats", seats=2, at="now")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/operation")
 
 
 class TestAlternatives:
