@@ -14,6 +14,7 @@ from billing import texts
 from billing.assessment import Assessment, Question
 from billing.models import BillingPeriod
 from billing.models.subscriptions import PeriodStatus
+from billing.rating import memory
 from billing.texts import Text, Texts
 
 CHUNK: Final = 2000
@@ -48,7 +49,7 @@ def draft_all(*, bills: Iterable[Bill], now: datetime) -> int:
     made = Texts(created_at=now)
     rows = (made.of(bill.question, bill.assessed) for bill in bills)
     written = 0
-    with _writers() as writers:
+    with memory.remembering(), _writers() as writers:
         pending: dict[ThreadPoolExecutor, Future[int]] = {}
         for writer in cycle(writers):
             written += pending.pop(writer).result() if writer in pending else 0

@@ -81,8 +81,9 @@ def _invoice(question: Question, assessed: Assessment, created_at: datetime) -> 
     carried = max(-total, _NOTHING)
     version = surroundings.version_at_end(question.contract, question.cycle)
     return (
-        f"\t{period.subscription.customer_id}\t{period.pk}\t{question.moment}\t{version.pk}\t{assessed.change_id}"
-        f"\t{rated.currency}\t{subtotal}\t{tax}\t{carried}\t{total + carried}\t{rated.fold}\t{_instant(created_at)}"
+        f"\t{period.subscription.customer_id}\t{period.pk}\t{question.moment.value}\t{version.pk}\t{assessed.change_id}"
+        f"\t{rated.currency}\t{subtotal!s}\t{tax!s}\t{carried!s}\t{total + carried!s}\t{rated.fold}"
+        f"\t{_instant(created_at)}"
         f"{_INVOICE_REST}\n"
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import localcontext
 from typing import Final
 
-from billing.rating import charges, commitments, discounts, promotions, taxes
+from billing.rating import charges, commitments, discounts, memory, promotions, taxes
 from billing.rating.allowances import Allowances
 from billing.rating.card import Card, ZeroRate
 from billing.rating.lines import Draw, Line, LineKind, RatedPeriod
@@ -48,7 +48,7 @@ def rate(terms: Terms) -> RatedPeriod:
 
 def _rate(terms: Terms) -> RatedPeriod:
     sheet, allowances = Sheet(terms), Allowances.of(terms)
-    lines = charges.alone(terms)
+    lines = memory.recall(terms)
     if len(lines) < len(terms.cards):
         lines |= {card.key: _charge(terms, card, allowances) for card in allowances.order() if card.key not in lines}
     for card in terms.cards:
