@@ -208,11 +208,13 @@ class InvoiceLine(models.Model):
                 level=pgtrigger.Statement,  # once for all lines that come together: row by row is half of a bulk write
                 referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]  # pgtrigger leaves it untyped
                 declare=[("touched", "record")],
+                # Invoice by invoice, so that the plan, which a connection keeps, never reads them all; and OFFSET 0, so that
+                # drafts are locked before their status is looked at, and wait for whoever is issuing them.
                 func="""
-                    SELECT id, status INTO touched FROM (
-                        SELECT id, status FROM billing_invoice
-                        WHERE id IN (SELECT invoice_id FROM added) FOR SHARE
-                    ) held WHERE status <> 'draft' LIMIT 1;
+                    SELECT held.id, held.status INTO touched
+                    FROM (SELECT DISTINCT invoice_id FROM added) one, LATERAL (
+                        SELECT id, status FROM billing_invoice WHERE id = one.invoice_id FOR SHARE OFFSET 0
+                    ) held WHERE held.status <> 'draft' LIMIT 1;
                     IF FOUND THEN
                         RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
                             USING ERRCODE = 'integrity_constraint_violation';
