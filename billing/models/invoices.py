@@ -208,8 +208,8 @@ class InvoiceLine(models.Model):
                 level=pgtrigger.Statement,  # once for all lines that come together: row by row is half of a bulk write
                 referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]  # pgtrigger leaves it untyped
                 declare=[("touched", "record")],
-                # Invoice by invoice, so that the plan, which a connection keeps, never reads them all; and OFFSET 0, so that
-                # drafts are locked before their status is looked at, and wait for whoever is issuing them.
+                # One invoice after the other, so that the plan, which a connection keeps, never reads them all. OFFSET 0,
+                # so that a draft is locked before its status is looked at, and waits for whoever is issuing it.
                 func="""
                     SELECT held.id, held.status INTO touched
                     FROM (SELECT DISTINCT invoice_id FROM added) one, LATERAL (
