@@ -208,7 +208,7 @@ class InvoiceLine(models.Model):
                 level=pgtrigger.Statement,  # once for all lines that come together: row by row is half of a bulk write
                 referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]  # pgtrigger leaves it untyped
                 declare=[("touched", "record")],
-                # One invoice after the other, so that the plan, which a connection keeps, never reads them all. OFFSET 0,
+                # One invoice after the other, so that the plan, which a connection keeps, never reads them all; OFFSET
                 # so that a draft is locked before its status is looked at, and waits for whoever is issuing it.
                 func="""
                     SELECT held.id, held.status INTO touched
