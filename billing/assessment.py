@@ -10,7 +10,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Final
 
-from billing import contracts, dues, prepayments, surroundings
+from billing import contracts, coupons, dues, prepayments, surroundings
 from billing.contracts import PAUSED, TRIAL, Contract
 from billing.dues import Due, Prepaid, Run, Unused
 from billing.models import BillingPeriod
@@ -22,7 +22,7 @@ from billing.rating import quantities, statement
 from billing.rating.cost import PriceRow
 from billing.rating.lines import Line, LineKind, RatedPeriod
 from billing.rating.numbers import plain, text_of
-from billing.rating.terms import Terms
+from billing.rating.terms import Discount, Terms
 from billing.rating.usage import Part, Usage
 from metering import usage
 
@@ -53,8 +53,9 @@ class Question:
     """What is to be assessed: a cycle of a contract, as of a fold.
 
     `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
-    customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does;
-    `carried` is what the cycle inherits, where it is not what the one before it left over.
+    customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does,
+    `rebates` as `coupons.for_period`; `carried` is what the cycle inherits, where it is not what the one before it left
+    over.
     """
 
     period: BillingPeriod
@@ -65,6 +66,7 @@ class Question:
     is_supposed: bool = False
     read: Callable[..., usage.Usage] = usage.read
     carried: Mapping[str, Decimal] | None = None
+    rebates: Callable[..., tuple[Discount, ...]] = coupons.for_period
 
     @property
     def cycle(self) -> Period:
@@ -159,13 +161,14 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
     is_closing = question.moment == Moment.CLOSING
     timeline = contract.timeline
     own = () if question.is_supposed else surroundings.promotions(period, question.moment, names)
+    rebates = question.rebates(period=period, moment=question.moment)
     return Terms(
         cards=tuple(replace(due.run.planned.card, key=name) for name, due in charged.items()),
         usage={name: _measure(question, due) for name, due in charged.items() if due.run.planned.card.meter},
         period=cycle,
         full=question.full,
         currency=currency,
-        discounts=(*discounts, *surroundings.coupon_discounts(period, question.moment, names)),
+        discounts=(*discounts, *surroundings.coupon_discounts(rebates, names)),
         minimum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.minimums) if is_closing else None,
         maximum=surroundings.bound(timeline, cycle, currency, lambda offer: offer.maximums) if is_closing else None,
         pools=surroundings.pools(contract, cycle, names),

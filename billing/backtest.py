@@ -16,6 +16,7 @@ from billing.errors import BillingError
 from billing.models import BillingPeriod, PlanVersion
 from billing.models.subscriptions import PeriodStatus
 from billing.money import Money, total, zero
+from billing.simulate import Past
 from metering import usage
 from metering.errors import MeteringError
 
@@ -155,8 +156,9 @@ def _outcome(periods: Sequence[BillingPeriod], version: PlanVersion, fold: int) 
     """Return what one customer's periods come to; with the reason where they cannot be priced."""
     customer, currency = periods[0].subscription.customer, periods[0].subscription.currency
     before = total([one.amount for one in simulate.billed(periods=periods)], currency)
+    past = Past.of(periods=periods, as_of=fold)
     try:
-        after = total([one.amount for one in simulate.priced(periods=periods, version=version, as_of=fold)], currency)
+        after = total([one.amount for one in simulate.priced(past=past, version=version)], currency)
     except (BillingError, MeteringError) as error:
         return Outcome(customer, len(periods), before, zero(currency), reason=f"{type(error).__name__}: {error}")
     return Outcome(customer, len(periods), before, after)

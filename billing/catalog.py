@@ -11,13 +11,13 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from billing import offer_texts, offers, shelves
+from billing import offer_texts, offers, planned, shelves
+from billing.documents import Table
 from billing.errors import CurrencyMismatchError, PlanDocumentError, PlanNotPublishedError, PlanVersionConflictError
 from billing.models import Plan, PlanVersion, RateCard
 from billing.models.catalog import VersionStatus
 from billing.offers import Offer
 from billing.rating.card import Card
-from billing.rating.shares import dimensions
 from metering import usage
 
 PLANS: Final = Path(__file__).parent / "plans"
@@ -53,16 +53,22 @@ def meters() -> dict[str, tuple[str, ...]]:
     return {meter.key: tuple(meter.dimensions) for meter in usage.meters()}
 
 
+def unsummable() -> frozenset[str]:
+    """Return the keys of the meters whose parts do not make the whole, such as peaks and unique values."""
+    return frozenset(meter.key for meter in usage.meters() if not meter.is_summable)
+
+
 def _refuse_unsummable(offer: Offer) -> None:
-    """Refuse to split usage whose parts do not make the whole: a peak by class may exceed the peak of all."""
-    whole = {meter.key for meter in usage.meters() if not meter.is_summable}
-    for at, one in enumerate(offer.cards[offer.currencies[0]]):
-        if one.card.meter in whole and (split := dimensions(one.card)):
-            raise PlanDocumentError(
-                f"rate_cards[{at}].price",
-                f"splits the meter {one.card.meter!r} by {', '.join(split)}, and its parts do not make the whole;"
-                " write a card with filters for each",
-            )
+    """Refuse to split usage whose parts do not make the whole, on any card, in any currency and in any phase."""
+    whole = unsummable()
+    for currency, cards in offer.cards.items():
+        for at, one in enumerate(cards):
+            planned.refuse_split(one, whole=whole, path=f"rate_cards[{at}].")
+        of_key = {one.card.key: one for one in cards}
+        for number, phase in enumerate(offer.phases):
+            for key, fields in phase.cards.items():
+                one = planned.changed(of_key[key], Table(fields), currency=currency, currencies=offer.currencies)
+                planned.refuse_split(one, whole=whole, path=f"phases[{number}].cards.{key}.")
 
 
 @transaction.atomic

@@ -193,7 +193,7 @@ def _fit(running: BillingPeriod, contract: Contract) -> None:
 
 def _check_fields(contract: Contract, card: str, fields: Mapping[str, Any], starts_at: datetime) -> None:
     currency = contract.subscription.currency
-    meters = catalog.meters()
+    meters, whole = catalog.meters(), catalog.unsummable()
     found = False
     for one in contract.timeline:
         if one.ends_at is not None and one.ends_at <= starts_at:
@@ -201,6 +201,7 @@ def _check_fields(contract: Contract, card: str, fields: Mapping[str, Any], star
         for offered in contracts.shelf(one.version_id).offer.cards[currency]:
             if offered.card.key == card:
                 found = True
-                planned.changed(offered, Table(fields), currency=currency, currencies=(currency,), meters=meters)
+                own = planned.changed(offered, Table(fields), currency=currency, currencies=(currency,), meters=meters)
+                planned.refuse_split(own, whole=whole)
     if not found:
         raise ChangeRefusedError(f"{contract.subscription} has no rate card {card} from {starts_at.isoformat()} on.")

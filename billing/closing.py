@@ -19,6 +19,7 @@ from billing.models import BillingPeriod, Invoice, PlanVersion
 from billing.models.invoices import Moment
 from billing.models.subscriptions import Opening, PeriodStatus
 from billing.rating.lines import LineKind, RatedPeriod
+from billing.rating.terms import Discount
 from metering import usage
 
 log = structlog.get_logger(__name__)
@@ -59,13 +60,14 @@ def rate(
     version: PlanVersion | None = None,
     read: Callable[..., usage.Usage] = usage.read,
     carried: Mapping[str, Decimal] | None = None,
+    rebates: Callable[..., tuple[Discount, ...]] = coupons.for_period,
 ) -> RatedPeriod:
     """Return the lines of a period from usage as of a fold, up to `until` where it is cut short; writes nothing.
 
     A period that is closed is rated under what was agreed when it was. With a `version`, it is rated as if the
     subscription had always been on that: every card for its share of the period, without credits and taxes.
-    `read` answers as `usage.read` does, which it is where it is not given; `carried` likewise is what the period
-    inherits of allowances, where it is not what the one before it left over.
+    `read` answers as `usage.read` does, which it is where it is not given, and `rebates` as `coupons.for_period`;
+    `carried` likewise is what the period inherits of allowances, where it is not what the one before it left over.
     Raises RatingError, PriceError, CurrencyMismatchError and what metering.usage raises.
     """
     subscription = period.subscription
@@ -73,8 +75,16 @@ def rate(
         contract = contracts.load(subscription=subscription, change_id=_closed_under(period))
     else:
         contract = contracts.supposed(subscription=subscription, version=version)
-    is_supposed = version is not None
-    question = Question(period, contract, as_of, until=until, is_supposed=is_supposed, read=read, carried=carried)
+    question = Question(
+        period=period,
+        contract=contract,
+        as_of=as_of,
+        until=until,
+        is_supposed=version is not None,
+        read=read,
+        carried=carried,
+        rebates=rebates,
+    )
     return assessment.assess(question).rated
 
 

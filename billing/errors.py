@@ -15,6 +15,7 @@ BillingError
 │   └── ApprovalError               a publication cannot be proposed or decided
 ├── SubscriptionExistsError         the customer has a subscription at that time
 ├── ChangeRefusedError              a subscription cannot be changed so, or not from then on
+│   └── ChangeFieldError            a field of what was asked for is wrong
 ├── PeriodNotDueError               the period cannot be closed yet
 ├── UsageNotFoldedError             accepted usage is still on its way into the quantities
 ├── InvoiceError                    an invoice cannot do this
@@ -60,11 +61,7 @@ class NegativeQuantityError(RatingError):
     """A meter reported less than nothing; no price is defined for that."""
 
 
-class PlanError(BillingError):
-    """A plan cannot be used."""
-
-
-class _FieldError(PlanError):
+class _FieldError(BillingError):
     """A field of a document is wrong; `field` is its path, such as `rate_cards[1].price.tiers[0].up_to`."""
 
     def __init__(self, field: str, detail: str) -> None:
@@ -79,11 +76,15 @@ class _FieldError(PlanError):
         return {"errors": [{"pointer": pointer, "detail": self.detail}]}
 
 
-class PriceError(_FieldError):
+class PlanError(BillingError):
+    """A plan cannot be used."""
+
+
+class PriceError(_FieldError, PlanError):
     """A field of a price's document is wrong."""
 
 
-class PlanDocumentError(_FieldError):
+class PlanDocumentError(_FieldError, PlanError):
     """A field of a plan's document is wrong."""
 
 
@@ -105,6 +106,10 @@ class SubscriptionExistsError(BillingError):
 
 class ChangeRefusedError(BillingError):
     """The subscription is in no state for the change, or what would change is invoiced already."""
+
+
+class ChangeFieldError(_FieldError, ChangeRefusedError):
+    """A field of what was asked for is wrong: no such operation, plan, card or time."""
 
 
 class PeriodNotDueError(BillingError):

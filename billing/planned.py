@@ -14,6 +14,7 @@ from billing.rating import prices
 from billing.rating.card import Card, ZeroRate
 from billing.rating.numbers import DIGITS, text_of
 from billing.rating.quantities import ROUNDINGS
+from billing.rating.shares import dimensions
 from runtime.wire import canonical
 
 ADVANCE: Final = "advance"
@@ -122,6 +123,22 @@ def changed(
     merged = Table(document_of(planned) | inner, changes.path)
     known = {planned.card.meter: _dimensions(planned.card, changes)} if meters is None else meters
     return parse(table=merged, currency=currency, currencies=(currency,), interval=planned.interval, meters=known)
+
+
+def refuse_split(planned: PlannedCard, *, whole: Collection[str], path: str = "") -> None:
+    """Refuse to split the usage of a meter whose parts do not make the whole: a peak by class may exceed that of all.
+
+    `whole` are the keys of such meters. Raises PlanDocumentError naming the field below `path`.
+    """
+    card = planned.card
+    if card.meter not in whole or not (split := dimensions(card)):
+        return
+    by_price = set(prices.dimensions_of(card.price)) & set(split)
+    raise PlanDocumentError(
+        f"{path}{'price' if by_price else 'zero_rates'}",
+        f"splits the meter {card.meter!r} by {', '.join(split)}, and its parts do not make the whole;"
+        " write a card with filters for each",
+    )
 
 
 def document_of(planned: PlannedCard) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Previews: what an operation on a subscription would bring about, by doing it and taking it back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -15,6 +17,12 @@ from billing.models.subscriptions import Opening, PeriodStatus
 from billing.money import Money, total
 from billing.rating.lines import RatedPeriod
 from metering import usage
+from metering.usage import Usage
+from runtime.wire import SEAT_CHANGED
+
+MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECONDS: Final = Decimal(10**6)
+Reader = Callable[..., Usage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +61,41 @@ def of(operation: Callable[[], Subscription | SubscriptionChange], *, subscripti
     return Preview(kind=change.kind, at=change.at, before=before[-1] if before else None, invoices=invoices)
 
 
-def _foreseen(subscription: Subscription) -> tuple[RatedPeriod, ...]:
+def of_seats(*, subscription: Subscription, change: int, at: datetime) -> Preview:
+    """Return what so many seats more from `at` on, or less where negative, would bring about.
+
+    Seats are assigned and released one by one (`agents.seats`), and count by the second: the usage of the running cycle
+    is read with the seconds that they would add until its end. Raises NegativeQuantityError for more than are held.
+    """
+    before = _foreseen(subscription)
+    invoices = _foreseen(subscription, read=_with_seats(change, at))
+    return Preview(kind="seats", at=at, before=before[-1] if before else None, invoices=invoices)
+
+
+def _with_seats(change: int, at: datetime) -> Reader:
+    """Return what answers as `usage.read` does, with more seats held from an instant on."""
+    meters = {meter.key for meter in usage.meters() if meter.event_type == SEAT_CHANGED}
+
+    def read(*, meter: str, starts_at: datetime, ends_at: datetime, **asked: Any) -> Usage:  # noqa: ANN401 - passed on
+        answer = usage.read(meter=meter, starts_at=starts_at, ends_at=ends_at, **asked)
+        seconds = Decimal(max((ends_at - max(starts_at, at)) // MICROSECOND, 0)) / MICROSECONDS
+        if meter not in meters or not seconds:
+            return answer
+        return replace(
+            answer, rows=tuple(replace(row, quantity=row.quantity + change * seconds) for row in answer.rows)
+        )
+
+    return read
+
+
+def _foreseen(subscription: Subscription, *, read: Reader = usage.read) -> tuple[RatedPeriod, ...]:
     with transaction.atomic():
-        invoices = _next_invoices(subscription)
+        invoices = _next_invoices(subscription, read=read)
         transaction.set_rollback(True)
     return invoices
 
 
-def _next_invoices(subscription: Subscription) -> tuple[RatedPeriod, ...]:
+def _next_invoices(subscription: Subscription, *, read: Reader = usage.read) -> tuple[RatedPeriod, ...]:
     """Return what comes next: an invoice in advance where that is due, and that of the cycle; to be rolled back."""
     contract, as_of = contracts.load(subscription=subscription), usage.latest_fold()
     running = (
@@ -73,7 +108,7 @@ def _next_invoices(subscription: Subscription) -> tuple[RatedPeriod, ...]:
     if running is None:
         return ()
     opening = _opening(running, contract, as_of)
-    return (*opening, assessment.assess(Question(running, contract, as_of=as_of)).rated)
+    return (*opening, assessment.assess(Question(running, contract, as_of=as_of, read=read)).rated)
 
 
 def _opening(running: BillingPeriod, contract: Contract, as_of: int) -> tuple[RatedPeriod, ...]:

@@ -1,23 +1,21 @@
 """Simulation: what a customer's real usage would have cost on another plan version, beside what was billed for it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Q
-
 from agents.models import Customer
-from billing import closing
+from billing import closing, coupons
 from billing.errors import PeriodError
 from billing.models import BillingPeriod, InvoiceLine, PlanVersion
-from billing.models.catalog import VersionStatus
 from billing.models.invoices import InvoiceStatus
 from billing.models.subscriptions import PeriodStatus
 from billing.money import Money, total, zero
 from billing.rating.lines import LineKind
+from billing.rating.terms import Discount
 from billing.readings import Readings
 
 # What a plan asks for. Credits and taxes are the customer's own affair and stay the same, whatever the plan.
@@ -67,14 +65,6 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """A plan version, and what the usage of the time would have cost on it."""
-
-    version: PlanVersion
-    simulation: Simulation
-
-
-@dataclass(frozen=True, slots=True)
 class Amount:
     """What one line of a bill adds to a difference."""
 
@@ -104,23 +94,10 @@ def simulate(
         periods=periods,
         lines=compare(
             before=billed(periods=periods),
-            after=priced(periods=periods, version=version, as_of=as_of),
+            after=priced(past=Past.of(periods=periods, as_of=as_of), version=version),
             currency=currency,
         ),
     )
-
-
-def cheapest(*, customer: Customer, starts_at: datetime, ends_at: datetime, as_of: int) -> tuple[Quote, ...]:
-    """Return what the usage would have cost on each plan that is on offer, the cheapest first.
-
-    On offer is the newest published version of each plan with a price in the customer's currency. Raises PeriodError
-    where no period within the bounds was invoiced.
-    """
-    quotes = [
-        Quote(version, simulate(customer=customer, version=version, starts_at=starts_at, ends_at=ends_at, as_of=as_of))
-        for version in _offered(customer.currency, ends_at)
-    ]
-    return tuple(sorted(quotes, key=lambda quote: (quote.simulation.total.amount, quote.version.plan.key)))
 
 
 def billed(*, periods: Sequence[BillingPeriod]) -> Iterator[Amount]:
@@ -132,15 +109,33 @@ def billed(*, periods: Sequence[BillingPeriod]) -> Iterator[Amount]:
         yield Amount(line.kind, card, line.description, Money(line.amount, line.invoice.currency))
 
 
-def priced(*, periods: Sequence[BillingPeriod], version: PlanVersion, as_of: int) -> Iterator[Amount]:
-    """Yield what periods of one customer, in order, come to on a version. Raises what `closing.rate` raises.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is asked of the periods of one customer, in order, on one plan after the other: their usage and coupons."""
 
-    The first one inherits no allowance; after that each has what the version carries over from the one before.
+    periods: tuple[BillingPeriod, ...]
+    as_of: int
+    readings: Readings
+    rebates: Callable[..., tuple[Discount, ...]]
+
+    @classmethod
+    def of(cls, *, periods: Sequence[BillingPeriod], as_of: int) -> "Past":
+        """Return the past as of a usage fold; it is read when it is asked for, and once."""
+        remembered = coupons.remembered(customer=periods[0].subscription.customer)
+        return cls(tuple(periods), as_of, Readings.of(periods), remembered)
+
+
+def priced(*, past: Past, version: PlanVersion) -> Iterator[Amount]:
+    """Yield what a customer's past comes to on a version. Raises what `closing.rate` raises.
+
+    The first period inherits no allowance; after that each has what the version carries over from the one before.
     """
-    read = Readings.of(periods).read
+    read, rebates = past.readings.read, past.rebates
     carried: Mapping[str, Decimal] = {}
-    for period in periods:
-        rated = closing.rate(period=period, as_of=as_of, version=version, read=read, carried=carried)
+    for period in past.periods:
+        rated = closing.rate(
+            period=period, as_of=past.as_of, version=version, read=read, carried=carried, rebates=rebates
+        )
         carried = rated.carried
         for line in rated.lines:
             if line.kind not in _OWN_AFFAIR:
@@ -166,10 +161,3 @@ def _invoiced(customer: Customer, starts_at: datetime, ends_at: datetime) -> tup
         subscription__customer=customer, status=PeriodStatus.CLOSED, starts_at__gte=starts_at, ends_at__lte=ends_at
     )
     return tuple(periods.select_related("subscription__customer", "subscription__version__plan").order_by("starts_at"))
-
-
-def _offered(currency: str, at: datetime) -> Iterator[PlanVersion]:
-    """Yield the newest version of each plan that customers paying in `currency` can be put on at `at`."""
-    effective = Q(effective_at=None) | Q(effective_at__lte=at)
-    published = PlanVersion.objects.filter(effective, status=VersionStatus.PUBLISHED, currencies__contains=[currency])
-    yield from published.select_related("plan").order_by("plan_id", "-number").distinct("plan_id")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from billing import contracts, coupons, credits, taxes
+from billing import contracts, credits, taxes
 from billing.contracts import Contract
 from billing.models import BillingPeriod, PlanVersion
 from billing.models.invoices import Moment
@@ -42,9 +42,9 @@ def plan_discounts(offer: Offer, currency: str, names: Names) -> Iterator[Discou
         yield Discount(key=one.key, name=one.name, percent=one.percent, amount=amount, cards=cards)
 
 
-def coupon_discounts(period: BillingPeriod, moment: Moment, names: Names) -> Iterator[Discount]:
+def coupon_discounts(found: Iterable[Discount], names: Names) -> Iterator[Discount]:
     """Yield the discounts of the customer's coupons on the cards that are charged."""
-    for discount in coupons.for_period(period=period, moment=moment):
+    for discount in found:
         cards = spread(discount.cards, names)
         if cards or not discount.cards:
             yield replace(discount, cards=cards)

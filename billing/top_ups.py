@@ -1,4 +1,4 @@
-"""Top-ups: prepaid credit that is bought again when little is left; a due row asks for its collection."""
+"""Top-ups: prepaid credit that is bought again when little is left; a due row asks for money, which makes it credit."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 from agents.models import Customer
 from billing import closing, credits
 from billing.credits import Award
-from billing.errors import BillingError, TopUpStateError
+from billing.errors import BillingError, PaymentConflictError, TopUpStateError
 from billing.models import BillingPeriod, CreditGrant, TopUp, TopUpRule
 from billing.models.credits import Funding, GrantKind
 from billing.models.subscriptions import PeriodStatus
@@ -52,26 +52,33 @@ def remaining(*, customer: Customer, currency: str, now: datetime) -> Money:
 
 
 @transaction.atomic
-def settle(*, top_up: TopUp, now: datetime) -> CreditGrant:
-    """Turn a top-up whose money has come into prepaid credit, once; again gives the same grant.
+def settle(*, top_up: TopUp, payment: str, now: datetime) -> CreditGrant:
+    """Turn a top-up whose money has come into prepaid credit, once; told again, it gives the same grant.
 
-    Raises TopUpStateError where it was given up.
+    `payment` names the money: a transfer's reference, or the provider's id. Raises TopUpStateError where the top-up was
+    given up, or paid by other money, which a person must give back; PaymentConflictError where the money has paid
+    another one.
     """
     row = TopUp.objects.select_for_update().get(pk=top_up.pk)  # alone: joined rows would be as before the wait
-    if row.grant is not None:
+    if row.grant is not None and row.payment in {None, payment}:
         return row.grant
     if row.status != TopUpStatus.DUE:
-        raise TopUpStateError(f"{row}; money for it waits for a person.")
+        raise TopUpStateError(f"{row}; the money of {payment} waits for a person.")
     award = Award(
         kind=GrantKind.PREPAID,
         name="Top-up",
         amount=Money(row.amount, row.rule.currency),
         effective_at=now,
         funding=Funding.CASH,
-        source=str(row),
+        source=f"{row}; paid by {payment}",
     )
     granted = credits.grant(customer=row.rule.customer, award=award, key=f"top-up:{row.pk}", now=now)
-    TopUp.objects.filter(pk=row.pk).update(status=TopUpStatus.PAID, settled_at=now, grant=granted)
+    paid = {"status": TopUpStatus.PAID, "settled_at": now, "grant": granted, "payment": payment}
+    try:
+        with transaction.atomic():
+            TopUp.objects.filter(pk=row.pk).update(**paid)
+    except IntegrityError as error:
+        raise PaymentConflictError(f"{payment} has paid another top-up.") from error
     return granted
 
 

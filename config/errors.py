@@ -13,6 +13,7 @@ from rest_framework.views import exception_handler
 import agents.compat.errors
 import agents.errors
 import billing.errors
+import billing.stripe.errors
 import metering.errors
 import runtime.wire
 from agents.otlp import wire as otlp
@@ -32,6 +33,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     agents.errors.ForkedChainError: (409, "The device's chain does not continue what was received"),
     agents.errors.QuarantinedDeviceError: (409, "The device is in quarantine"),
     agents.errors.UnknownReviewError: (409, "Nothing here waits for a person"),
+    agents.errors.SeatStateError: (409, "The seat is in another state"),
     agents.errors.FeedError: (400, "The feeds cannot be declared or compared so"),
     agents.errors.RejectedEventError: (422, "The event was rejected"),
     agents.errors.ConflictingEventError: (409, "The event conflicts with one already counted"),
@@ -51,13 +53,26 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     metering.errors.ArchivedEventError: (409, "The event is archived"),
     metering.errors.InvalidVoidError: (422, "The event cannot be taken back so"),
     metering.errors.MeteringError: (400, "The question cannot be answered"),
+    billing.errors.ChangeFieldError: (422, "The change cannot be asked for so"),
     billing.errors.ChangeRefusedError: (409, "The subscription cannot be changed so"),
     billing.errors.SubscriptionExistsError: (409, "The customer has a subscription"),
     billing.errors.PlanVersionConflictError: (409, "The version is published with other content"),
     billing.errors.PlanNotPublishedError: (409, "The plan is not on offer"),
+    billing.errors.ApprovalError: (409, "The publication cannot be decided so"),
     billing.errors.PlanError: (422, "The plan cannot be used"),
     billing.errors.MoneyError: (422, "The amount cannot be used"),
     billing.errors.PeriodError: (422, "The time cannot be used"),
+    billing.errors.RatingError: (409, "The usage cannot be priced"),
+    billing.errors.PeriodNotDueError: (409, "The period cannot be closed yet"),
+    billing.errors.UsageNotFoldedError: (409, "Usage is still on its way"),
+    billing.errors.InvoiceError: (409, "The invoice cannot do this"),
+    billing.errors.PaymentConflictError: (409, "The payment is recorded with other facts"),
+    billing.errors.CreditConflictError: (409, "The grant is recorded with other facts"),
+    billing.errors.CreditEndedError: (409, "The grant has ended"),
+    billing.errors.InsufficientCreditError: (409, "Less credit is left"),
+    billing.errors.CreditError: (422, "The credit cannot be used"),
+    billing.errors.TopUpStateError: (409, "The top-up was settled before"),
+    billing.errors.CouponError: (422, "The coupon cannot be redeemed"),
     drf.NotAuthenticated: (401, "A key is needed"),
     drf.AuthenticationFailed: (401, "The key is not valid"),
     drf.PermissionDenied: (403, "Not allowed"),
@@ -69,6 +84,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     drf.UnsupportedMediaType: (415, "The content type is not understood"),
     drf.ValidationError: (400, "The request is not valid"),
 }
+# Never a caller's doing: a booking that does not add up, and what passes between us and Stripe, whose door for webhooks
+# has answers of its own. Whatever else of these comes to a caller is our fault, 503.
+INTERNAL: tuple[type[Exception], ...] = (billing.errors.LedgerError, billing.stripe.errors.CollectionError)
 RETRY_SECONDS = 5
 API_PREFIXES = ("/v1/", "/api/v1/")
 # Doors whose clients know another form of error than problem+json; an answer's headers are kept. Where one address has
@@ -136,4 +154,4 @@ class ProblemMiddleware:
         return answer if word is None else word(request, answer)
 
 
-__all__ = ["STATUS", "ProblemMiddleware", "answer_missing", "answer_problem", "problem"]
+__all__ = ["INTERNAL", "STATUS", "ProblemMiddleware", "answer_missing", "answer_problem", "problem"]

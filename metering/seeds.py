@@ -68,6 +68,16 @@ METERS: Final[tuple[dict[str, Any], ...]] = (
         "filters": [{"field": "state", "operator": "in", "values": ["completed"]}],
     },
     {
+        # What a plan names that bills completed tasks and shows failed ones, which are free by a rule of its own.
+        "key": "finished-tasks",
+        "name": "Finished tasks, completed or failed",
+        "unit": "task",
+        "event_type": TASK,
+        "aggregation": "count",
+        "dimensions": [*_MODEL, "state"],
+        "filters": [{"field": "state", "operator": "in", "values": ["completed", "failed"]}],
+    },
+    {
         "key": "decision-peak",
         "name": "Decisions in the busiest hour",
         "unit": "decision",

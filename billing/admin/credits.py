@@ -7,17 +7,19 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 from django.http import HttpRequest
 from typing_extensions import override
 
 from billing import credits, ledger, top_ups
 from billing.admin.adding import AddingAdmin
-from billing.admin.reading import ReadingAdmin, ReadingInline
+from billing.admin.forms import RecurringGrantForm, TopUpForm, TopUpRuleForm
+from billing.admin.reading import ReadingInline
 from billing.credits import Award
 from billing.errors import BillingError, CreditEndedError, TopUpStateError
 from billing.models import CreditDrawdown, CreditGrant, LedgerEntry, RecurringGrant, TopUp, TopUpRule
 from billing.models.credits import Funding, GrantKind
+from billing.models.top_ups import TopUpStatus
 from billing.rating.numbers import text_of
 
 
@@ -166,6 +168,7 @@ class CreditGrantAdmin(AddingAdmin):
 class RecurringGrantAdmin(AddingAdmin):
     """Rules that give promotional credit every month."""
 
+    form = RecurringGrantForm
     list_display = ("name", "customer", "currency", "amount", "starts_at", "ends_at")
     list_select_related = ("customer",)
     search_fields = ("name", "customer__key", "customer__name")
@@ -176,6 +179,7 @@ class RecurringGrantAdmin(AddingAdmin):
 class TopUpRuleAdmin(AddingAdmin):
     """Rules that buy prepaid credit when little is left; a rule is stopped, and another one made."""
 
+    form = TopUpRuleForm
     list_display = ("customer", "currency", "threshold", "amount", "max_per_day", "created_at", "stopped_at")
     list_select_related = ("customer",)
     search_fields = ("customer__key", "customer__name")
@@ -183,14 +187,36 @@ class TopUpRuleAdmin(AddingAdmin):
 
 
 @admin.register(TopUp)
-class TopUpAdmin(ReadingAdmin):
-    """Top-ups and how far they are; those that wait may be given up."""
+class TopUpAdmin(AddingAdmin):
+    """Top-ups and how far they are; those that wait are paid by money that is named, or given up."""
 
-    list_display = ("rule", "day", "number", "amount", "status", "created_at", "settled_at")
+    form = TopUpForm
+    exclude = ()
+    movable = ("payment",)
+    list_display = ("rule", "day", "number", "amount", "status", "payment", "created_at", "settled_at")
     list_filter = ("status",)
     list_select_related = ("rule",)
     search_fields = ("rule__customer__key", "rule__customer__name")
     actions = ("cancel",)
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds one by hand: rules do."""
+        del request
+        return False
+
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Offer the form while money is awaited."""
+        is_due = not isinstance(obj, TopUp) or obj.status == TopUpStatus.DUE
+        return is_due and super().has_change_permission(request, obj)
+
+    @override
+    def save_model(self, request: HttpRequest, obj: TopUp, form: "forms.ModelForm[Any]", change: bool) -> None:
+        """Settle through the package's own function: the row is as it was, but for what that does."""
+        del request, change
+        top_ups.settle(top_up=obj, payment=form.cleaned_data["payment"], now=datetime.now(UTC))
+        obj.refresh_from_db()
 
     @admin.action(description="Give up", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[TopUp]) -> None:

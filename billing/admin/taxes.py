@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from billing.admin.adding import AddingAdmin
+from billing.admin.forms import CouponForm
 from billing.admin.reading import ReadingInline
 from billing.models import Coupon, Redemption, TaxAssignment, TaxRate
 
@@ -40,6 +41,7 @@ class RedemptionInline(ReadingInline):
 class CouponAdmin(AddingAdmin):
     """Coupons; what one gives is fixed, how long and how often it may be redeemed is not."""
 
+    form = CouponForm
     list_display = ("code", "name", "percent", "amount", "currency", "duration", "redeemed", "max_redemptions")
     search_fields = ("code", "name")
     exclude = ("created_at", "redeemed")

@@ -16,17 +16,20 @@ def summary_of(invoice: Invoice) -> dict[str, Any]:
         "status": invoice.status,
         "moment": invoice.moment,
         "currency": invoice.currency,
-        "subtotal": _amount(invoice.subtotal, invoice.currency),
-        "tax": _amount(invoice.tax, invoice.currency),
-        "carried": _amount(invoice.carried, invoice.currency),
-        "total": _amount(invoice.total, invoice.currency),
-        "prepaid": _amount(invoice.prepaid, invoice.currency),
-        "due": _amount(invoice.due, invoice.currency),
-        "period": {"starts_at": _instant(invoice.period.starts_at), "ends_at": _instant(invoice.period.ends_at)},
-        "plan": {"key": invoice.version.plan.key, "version": invoice.version.number},
-        "issued_at": _instant(invoice.issued_at),
-        "due_at": _instant(invoice.due_at),
-        "paid_at": _instant(invoice.paid_at),
+        "subtotal": amount_text(invoice.subtotal, invoice.currency),
+        "tax": amount_text(invoice.tax, invoice.currency),
+        "carried": amount_text(invoice.carried, invoice.currency),
+        "total": amount_text(invoice.total, invoice.currency),
+        "prepaid": amount_text(invoice.prepaid, invoice.currency),
+        "due": amount_text(invoice.due, invoice.currency),
+        "period": {
+            "starts_at": instant_text(invoice.period.starts_at),
+            "ends_at": instant_text(invoice.period.ends_at),
+        },
+        "plan": plan_key_of(invoice.version),
+        "issued_at": instant_text(invoice.issued_at),
+        "due_at": instant_text(invoice.due_at),
+        "paid_at": instant_text(invoice.paid_at),
     }
 
 
@@ -56,8 +59,8 @@ def plan_of(version: PlanVersion) -> dict[str, Any]:
         "discounts": version.discounts,
         "minimum": version.minimums,
         "maximum": version.maximums,
-        "published_at": _instant(version.published_at),
-        "effective_at": _instant(version.effective_at or version.published_at),
+        "published_at": instant_text(version.published_at),
+        "effective_at": instant_text(version.effective_at or version.published_at),
         "rate_cards": [_card_of(card) for card in sorted(version.rate_cards.all(), key=lambda card: card.position)],
     }
 
@@ -72,9 +75,9 @@ def _line_of(line: InvoiceLine, currency: str) -> dict[str, Any]:
         "meter": line.meter or None,
         "quantity": text_of(line.quantity),
         "unit": line.unit,
-        "amount": _amount(line.amount, currency),
-        "starts_at": _instant(line.starts_at),
-        "ends_at": _instant(line.ends_at),
+        "amount": amount_text(line.amount, currency),
+        "starts_at": instant_text(line.starts_at),
+        "ends_at": instant_text(line.ends_at),
         "detail": line.detail,
     }
 
@@ -101,9 +104,16 @@ def _card_of(card: RateCard) -> dict[str, Any]:
     }
 
 
-def _amount(amount: Decimal, currency: str) -> str:
+def plan_key_of(version: PlanVersion) -> dict[str, Any]:
+    """Return which version of which plan it is."""
+    return {"key": version.plan.key, "version": version.number}
+
+
+def amount_text(amount: Decimal, currency: str) -> str:
+    """Return an amount with the digits of its currency, as text so that no reader rounds it."""
     return f"{Money(amount, currency).amount:f}"
 
 
-def _instant(at: datetime | None) -> str | None:
+def instant_text(at: datetime | None) -> str | None:
+    """Return an instant in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat()

@@ -51,7 +51,12 @@ class Invoice(models.Model):
     period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="invoices")
     moment = models.CharField(max_length=8, choices=Moment.choices, default=Moment.CLOSING)
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="invoices")
-    change = models.ForeignKey(SubscriptionChange, on_delete=models.PROTECT, related_name="invoices")
+    change = models.ForeignKey(
+        SubscriptionChange,
+        on_delete=models.PROTECT,
+        related_name="invoices",
+        db_index=False,  # changes are never deleted, and nobody asks for the invoices of one
+    )
     status = models.CharField(max_length=16, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
     number = models.CharField(max_length=40, unique=True, null=True, blank=True)
     currency = models.CharField(max_length=3)
@@ -149,15 +154,18 @@ class InvoiceLine(models.Model):
     what was paid in advance is seen; `adjusts` is the line of which unused time is given back.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    # Each index is paid for on every line; that of invoice and position finds the lines of an invoice, too.
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", db_index=False)
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=LineKind.choices, default=LineKind.CHARGE)
     rate_card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="lines", null=True, blank=True)
     source = models.CharField(max_length=120, blank=True)
     terms = models.CharField(max_length=64, blank=True)
-    adjusts = models.ForeignKey("self", on_delete=models.PROTECT, related_name="adjustments", null=True, blank=True)
+    adjusts = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="adjustments", null=True, blank=True, db_index=False
+    )
     description = models.CharField(max_length=250)
-    meter = models.SlugField(max_length=64, blank=True)
+    meter = models.SlugField(max_length=64, blank=True, db_index=False)
     quantity = models.DecimalField(max_digits=38, decimal_places=12)
     unit = models.CharField(max_length=40)
     amount = models.DecimalField(max_digits=20, decimal_places=4)
@@ -169,6 +177,11 @@ class InvoiceLine(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once"),
             models.CheckConstraint(condition=models.Q(kind__in=LineKind.values), name="invoice_line_kind"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["adjusts"], condition=models.Q(adjusts__isnull=False), name="invoice_line_adjustments"
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
@@ -195,11 +208,13 @@ class InvoiceLine(models.Model):
                 level=pgtrigger.Statement,  # once for all lines that come together: row by row is half of a bulk write
                 referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]  # pgtrigger leaves it untyped
                 declare=[("touched", "record")],
+                # One invoice after the other, so that the plan, which a connection keeps, never reads them all; OFFSET
+                # so that a draft is locked before its status is looked at, and waits for whoever is issuing it.
                 func="""
-                    SELECT id, status INTO touched FROM (
-                        SELECT id, status FROM billing_invoice
-                        WHERE id IN (SELECT invoice_id FROM added) FOR SHARE
-                    ) held WHERE status <> 'draft' LIMIT 1;
+                    SELECT held.id, held.status INTO touched
+                    FROM (SELECT DISTINCT invoice_id FROM added) one, LATERAL (
+                        SELECT id, status FROM billing_invoice WHERE id = one.invoice_id FOR SHARE OFFSET 0
+                    ) held WHERE held.status <> 'draft' LIMIT 1;
                     IF FOUND THEN
                         RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
                             USING ERRCODE = 'integrity_constraint_violation';

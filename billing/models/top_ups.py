@@ -42,7 +42,10 @@ class TopUpStatus(models.TextChoices):
 
 
 class TopUp(models.Model):
-    """One purchase of prepaid credit by rule; `day` is the customer's own, `number` counts within it."""
+    """One purchase of prepaid credit by rule; `day` is the customer's own, `number` counts within it.
+
+    `payment` names the money that came for it, as the bank or the provider does; no money pays two top-ups.
+    """
 
     rule = models.ForeignKey(TopUpRule, on_delete=models.PROTECT, related_name="top_ups")
     day = models.DateField()
@@ -51,6 +54,7 @@ class TopUp(models.Model):
     status = models.CharField(max_length=8, choices=TopUpStatus.choices, default=TopUpStatus.DUE)
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    payment = models.CharField(max_length=120, unique=True, null=True, blank=True)
     grant = models.OneToOneField(CreditGrant, on_delete=models.PROTECT, related_name="top_up", null=True, blank=True)
 
     class Meta:
@@ -64,6 +68,10 @@ class TopUp(models.Model):
                 | models.Q(status="paid", settled_at__isnull=False, grant__isnull=False)
                 | models.Q(status="canceled", settled_at__isnull=False, grant__isnull=True),
                 name="top_up_settled",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(payment__isnull=True) | (models.Q(status="paid") & ~models.Q(payment="")),
+                name="top_up_paid_by_a_payment",
             ),
         ]
 

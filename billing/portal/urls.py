@@ -17,6 +17,7 @@ urlpatterns = [
     path("", guard_page(views.overview), name="overview"),
     path("usage/", guard_page(views.usage), name="usage"),
     path("usage.csv", guard_page(views.usage_csv), name="usage-csv"),
+    path("plans/", guard_page(views.plans), name="plans"),
     path("invoices/", guard_page(views.invoices), name="invoices"),
     path("invoices/<str:number>/", guard_page(views.invoice), name="invoice"),
     path("invoices/<str:number>.csv", guard_page(views.invoice_csv), name="invoice-csv"),

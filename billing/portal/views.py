@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.models import Invoice
 from billing.portal import explorer, statements
 from billing.portal.access import Access, choose_customer, for_members
+from billing.portal.comparison import see_comparison
 from billing.portal.forms import UsageForm
 from billing.portal.overview import see_overview
 from billing.portal.sheets import write_sheet
@@ -90,6 +91,14 @@ def invoice_csv(request: HttpRequest, access: Access, number: str) -> HttpRespon
     found = _invoice_or_404(access, number)
     head, rows = statements.sheet_of(invoice=found)
     return write_sheet(name=f"{number}.csv", head=head, rows=rows)
+
+
+@require_safe
+@for_members
+def plans(request: HttpRequest, access: Access) -> HttpResponse:
+    """Show what the usage of the last periods would have cost on each plan on offer."""
+    compared = see_comparison(customer=access.customer, zone=access.zone, now=datetime.now(UTC))
+    return render(request, "portal/plans.html", {"access": access, "place": "plans", "compared": compared})
 
 
 @require_POST

@@ -31,6 +31,8 @@ class Allowances:
     @classmethod
     def of(cls, terms: Terms) -> "Allowances":
         """Return the allowances of a period before anything was used."""
+        if not (terms.pools or terms.promotions):
+            return cls(terms, {}, {})
         pools = {key: pool for pool in terms.pools for key in pool.cards}
         left = {_pool_key(pool): Fraction(_granted(terms, pool)) for pool in terms.pools}
         left |= {_grant_key(grant): Fraction(grant.remaining) for grant in terms.promotions}

@@ -57,7 +57,11 @@ def exactly(value: Fraction | Decimal, number: type[N]) -> N:
 
 def _text_of_short(value: Decimal) -> str:
     """Return the text of a decimal that needs no rounding, and nothing for one that does: this is what prices are."""
-    text = f"{value:f}"
+    text = str(value)
+    if text.isdigit():
+        return text
+    if "E" in text:
+        text = f"{value:f}"
     whole, point, rest = text.partition(".")
     if len(rest) > DIGITS:
         return ""

@@ -65,8 +65,6 @@ def share_of(sheet: Sheet, card: str) -> Fraction:
     return service.period.fraction_of(service.full)
 
 
-def cards_with(sheet: Sheet, name: str) -> Iterator[tuple[Card, Decimal]]:
-    """Yield the cards that have an amount in the field named, with it."""
-    for card in sheet.terms.cards:
-        if (amount := getattr(card, name)) is not None:
-            yield card, amount
+def cards_with(sheet: Sheet, name: str) -> list[tuple[Card, Decimal]]:
+    """Return the cards that have an amount in the field named, with it."""
+    return [(card, amount) for card in sheet.terms.cards if (amount := getattr(card, name)) is not None]

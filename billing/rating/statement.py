@@ -4,18 +4,16 @@ from collections.abc import Callable, Sequence
 from decimal import localcontext
 from typing import Final
 
-from billing.errors import RatingError
-from billing.money import round_half_up
-from billing.rating import commitments, discounts, promotions, taxes
+from billing.rating import charges, commitments, discounts, memory, promotions, taxes
 from billing.rating.allowances import Allowances
 from billing.rating.card import Card, ZeroRate
 from billing.rating.lines import Draw, Line, LineKind, RatedPeriod
-from billing.rating.numbers import EXACT, plain
+from billing.rating.numbers import EXACT
 from billing.rating.shares import dimensions
 from billing.rating.sheet import Sheet
 from billing.rating.terms import Discount, Grant, Pool, Service, TaxRate, TaxRule, Terms, Treatment
 from billing.rating.usage import Part, Usage
-from billing.rating.working import AnyWorking, work_exactly
+from billing.rating.working import work_exactly
 
 __all__ = [
     "Card",
@@ -50,9 +48,12 @@ def rate(terms: Terms) -> RatedPeriod:
 
 def _rate(terms: Terms) -> RatedPeriod:
     sheet, allowances = Sheet(terms), Allowances.of(terms)
-    worked = {card.key: _work_out(terms, card, allowances) for card in allowances.order()}
+    lines = memory.recall(terms)
+    if len(lines) < len(terms.cards):
+        lines |= {card.key: _charge(terms, card, allowances) for card in allowances.order() if card.key not in lines}
     for card in terms.cards:
-        _write_charge(sheet, card, worked[card.key])
+        for line in lines[card.key]:
+            sheet.write(line)
     for step in STEPS:
         step(sheet)
     return RatedPeriod(
@@ -81,43 +82,15 @@ STEPS: Final[Sequence[Callable[[Sheet], None]]] = (
 )
 
 
-def _work_out(terms: Terms, card: Card, allowances: Allowances) -> AnyWorking:
-    usage = terms.usage.get(card.key) if card.meter else None
-    if card.meter and usage is None:
-        raise RatingError(f"{card.key}: nobody read the meter {card.meter!r}")
+def _charge(terms: Terms, card: Card, allowances: Allowances) -> charges.Lines:
+    """Return the lines of a card that takes from what it shares with others, or passes on to the next period."""
     service = terms.services.get(card.key)
     work = work_exactly(
         card=card,
-        usage=usage,
+        usage=charges.usage_of(terms, card),
         period=service.period if service else terms.period,
         full=service.full if service else terms.full,
         sources=allowances.sources(card),
     )
     allowances.take(card, work)
-    return work
-
-
-def _write_charge(sheet: Sheet, card: Card, work: AnyWorking) -> None:
-    starts_at, ends_at = work.period.starts_at, work.period.ends_at
-    amount = round_half_up(work.amount, sheet.terms.currency)
-    used = plain(work.used)
-    rows = work.formula()
-    sheet.write(
-        Line(LineKind.CHARGE, card.key, card.name, card.meter, used, card.unit, amount, rows, starts_at, ends_at)
-    )
-    for free in work.free:
-        sheet.write(
-            Line(
-                kind=LineKind.ZERO_RATED,
-                card=card.key,
-                description=f"{card.name}: {free.rule.name}",
-                meter=card.meter,
-                quantity=plain(free.quantity),
-                unit=card.unit,
-                amount=round_half_up(work.number(0), sheet.terms.currency),
-                rows=(),
-                starts_at=starts_at,
-                ends_at=ends_at,
-                source=free.rule.key,
-            )
-        )
+    return charges.lines_of(card, work, terms.currency)

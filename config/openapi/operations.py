@@ -18,6 +18,7 @@ from config.openapi.shapes import (
     record,
     ref,
 )
+from config.openapi.subscriptions import ALTERNATIVES, ASKED, CHANGE, FORETOLD, PREVIEW, SUBSCRIPTION, SUBSCRIPTIONS
 
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
@@ -128,6 +129,11 @@ _COMPARISON: Final = record(
 )
 _VOID: Final = record(source=TEXT, id=TEXT, actor=TEXT, reason=TEXT, voided_at=INSTANT, fold=nullable(COUNT))
 _LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": 100}
+_PERIODS: Final = {"type": "integer", "minimum": 1, "maximum": 36, "default": 12}
+_PAGE: Final = (
+    query("cursor", TEXT, description="Of `next` or `previous` of another page."),
+    query("limit", _LIMIT),
+)
 
 OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("metering.api.meters.MeterListView", "GET"): Operation(record(meters=items(ref("Meter")))),
@@ -165,12 +171,22 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ),
     ("billing.api.views.InvoiceList", "GET"): Operation(
         INVOICES,
-        parameters=(
-            query("cursor", TEXT, description="Of `next` or `previous` of another page."),
-            query("limit", _LIMIT),
-        ),
+        parameters=_PAGE,
         refusals=(400, 404),
     ),
     ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
     ("billing.api.views.PlanList", "GET"): Operation(PLANS),
+    ("billing.api.subscriptions.SubscriptionList", "GET"): Operation(
+        SUBSCRIPTIONS, parameters=_PAGE, refusals=(400, 404)
+    ),
+    ("billing.api.subscriptions.SubscriptionDetail", "GET"): Operation(SUBSCRIPTION),
+    ("billing.api.subscriptions.SubscriptionChanges", "POST"): Operation(
+        CHANGE, status=201, body=ASKED, refusals=(400, 409, 415, 422)
+    ),
+    ("billing.api.subscriptions.SubscriptionChangePreview", "POST"): Operation(
+        PREVIEW, body=FORETOLD, refusals=(400, 409, 415, 422)
+    ),
+    ("billing.api.subscriptions.SubscriptionAlternatives", "GET"): Operation(
+        ALTERNATIVES, parameters=(query("periods", _PERIODS),), refusals=(400, 422)
+    ),
 }

@@ -13,6 +13,7 @@ DECIMAL: Final[Shape] = {
     "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
     "description": "An exact decimal number, as text so that no reader rounds it.",
 }
+CURRENCY: Final[Shape] = {"type": "string", "pattern": "^[A-Z]{3}$"}
 DIGEST: Final[Shape] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 # What PostgreSQL and every reader take as a name.
 NAME: Final[Shape] = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[!-~]([ -~]*[!-~])?$"}

@@ -1,45 +1,25 @@
 """`make bench`: what the service does, as ratios to PostgreSQL's own COPY and to a typical view, all in one run.
 
 BENCH_ROUNDS (5), BENCH_SECONDS (1.5) and BENCH_STORED (1,000,000) say how long it may take; every rate is the median of
-the rounds, which are interleaved because the machine's speed drifts.
+the rounds, which are interleaved because the machine's speed drifts. What rating measures, `tests.bench.rating` says.
 """
 
-import json
 import os
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from tests.bench import anchor, stage
-from tests.bench.stage import LOCAL, Target
+from tests.bench.report import Report
+from tests.bench.stage import Target
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.5"))
 STORED = int(os.environ.get("BENCH_STORED", "1000000"))
 # events a request: connections, and bodies made beforehand for a second of load
 SIZES = {1: (64, 24_000), 100: (16, 1_000), 1000: (8, 120)}
-
-Row = dict[str, Any]
-
-
-class Report:
-    """The rows measured so far: printed as they come, written to .local/bench.json in the end."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-
-    def add(self, name: str, value: float, unit: str, anchor_name: str = "", anchored: float | None = None) -> None:
-        """Add a figure, and its ratio to an anchor."""
-        ratio = value / anchored if anchored else None
-        self.rows.append({"name": name, "value": value, "unit": unit, "anchor": anchor_name, "ratio": ratio})
-        told = f"{ratio:8.3f} x {anchor_name}" if ratio is not None else ""
-        print(f"{name:<52} {value:>12,.1f} {unit:<12} {told}", flush=True)
-
-    def write(self) -> None:
-        """Keep the rows."""
-        LOCAL.mkdir(parents=True, exist_ok=True)
-        (LOCAL / "bench.json").write_text(json.dumps(self.rows, indent=2) + "\n")
 
 
 def rounds(measures: dict[str, Callable[[], Any]]) -> dict[str, list[Any]]:
@@ -88,6 +68,7 @@ def _median(found: list[dict[str, Any]], name: str) -> float:
 def main() -> None:
     """Measure everything on servers of its own."""
     report = Report()
+    report.forget()
     with stage.database() as url:
         from tests.bench import inside  # Django reads its settings now
 
@@ -107,6 +88,7 @@ def main() -> None:
             with stage.folding():
                 compare(report, f"fold beside, {STORED:,} more stored", url, ours, None)
     report.write()
+    subprocess.run([sys.executable, "-m", "tests.bench.rating"], cwd=stage.ROOT, check=True)  # a database of its own
 
 
 if __name__ == "__main__":

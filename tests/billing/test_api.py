@@ -45,7 +45,7 @@ def test_a_customer_lists_its_invoices(invoice, acme):
         "prepaid": "0.00",
         "due": "0.20",
         "period": {"starts_at": "2026-05-01T00:00:00+00:00", "ends_at": "2026-06-01T00:00:00+00:00"},
-        "plan": {"key": "activity", "version": 1},
+        "plan": {"key": "activity", "version": 2},
         "issued_at": "2026-06-01T02:00:00+00:00",
         "due_at": "2026-06-15T02:00:00+00:00",
         "paid_at": None,

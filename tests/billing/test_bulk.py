@@ -1,9 +1,10 @@
 """Drafts in bulk: row for row what one draft after the other would be; a period is claimed once; all or nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from billing import assessment, bulk, catalog, contracts, invoicing, subscriptions
 from billing.assessment import Question
@@ -92,6 +93,43 @@ def test_a_chunk_that_fails_leaves_those_before_it(committed, bills, monkeypatch
     with pytest.raises(IntegrityError, match="invoice_once_a_moment"):
         bulk.draft_all(bills=iter(bills), now=DUE)
     assert list(BillingPeriod.objects.order_by("pk").values_list("status", flat=True)) == ["closed", "open"]
+
+
+def test_several_chunks_are_under_way_at_once_and_all_are_counted(committed, bills, make_customer, send, monkeypatch):
+    version = bills[0].question.contract.version_at(MAY)
+    for key in ("third", "fourth", "fifth"):
+        subscriptions.start(
+            customer=make_customer(key, currency=version.currencies[0]), version=version, starts_at=MAY, now=MAY
+        )
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    every = [bill_of(period) for period in BillingPeriod.objects.order_by("pk")]
+    assert bulk.draft_all(bills=iter(every), now=DUE) == len(every) == 5
+    assert Invoice.objects.count() == 5
+
+
+def test_a_line_waits_for_whoever_is_issuing_its_draft(committed, bills):
+    bulk.draft(bills=bills[:1], now=DUE)
+    draft = Invoice.objects.get()
+    line = draft.lines.order_by("position")[0]
+    line.pk, line.position = None, 99
+    with ThreadPoolExecutor(max_workers=1) as other:
+        with transaction.atomic():
+            invoicing.finalize(invoice=draft, now=DUE)
+            with pytest.raises(OperationalError, match="lock timeout"):
+                other.submit(save_soon, line).result()
+        with pytest.raises(IntegrityError, match="its lines cannot change"):
+            other.submit(save_soon, line).result()
+        other.submit(leave).result()
+
+
+def save_soon(line):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '300ms'")
+        line.save()
+
+
+def leave():
+    connection.close()  # of the thread that it is called in
 
 
 def test_nothing_is_a_chunk_too(db):

@@ -4,11 +4,12 @@ import copy
 import tomllib
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from billing import catalog
 from billing.errors import PlanDocumentError, PlanError, PlanNotPublishedError, PlanVersionConflictError
-from billing.models import PlanVersion, RateCard
+from billing.models import Approval, PlanVersion, RateCard
 from billing.models.catalog import VersionStatus
 from tests.billing.conftest import JUNE, MAY
 
@@ -119,8 +120,55 @@ def test_a_missing_field_is_named(db, missing):
 
 def test_the_command_takes_the_shipped_plans(db, capsys):
     call_command("import_plan", publish=True)
-    assert capsys.readouterr().out.splitlines()[0] == "activity version 1: published"
+    assert capsys.readouterr().out.splitlines()[0] == "activity version 2: published"
     assert PlanVersion.objects.filter(status=VersionStatus.PUBLISHED).count() == 4
+
+
+class TestPublishingOnTheServer:
+    """By two people, once there are any."""
+
+    @pytest.fixture
+    def people(self, db):
+        return [User.objects.create_superuser(name) for name in ("anna", "boris")]
+
+    @staticmethod
+    def publish(*options):
+        call_command("import_plan", str(catalog.PLANS / "seats.toml"), "--publish", *options)
+
+    def test_one_proposes_and_another_publishes(self, people):
+        self.publish("--by", "anna", "--published-by", "boris", "--reason", "the spring prices")
+        assert PlanVersion.objects.get().status == VersionStatus.PUBLISHED
+        approval = Approval.objects.get()
+        assert (approval.proposer.username, approval.reason, approval.state) == (
+            "anna",
+            "the spring prices",
+            "approved",
+        )
+        assert approval.approver is not None
+        assert approval.approver.username == "boris"
+        self.publish("--by", "anna", "--published-by", "boris")  # again changes nothing
+        assert Approval.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            ((), "--by"),
+            (("--by", "anna"), "--published-by"),
+            (("--published-by", "boris"), "--by"),
+            (("--by", "anna", "--published-by", "anna"), "--published-by: a second person"),
+            (("--by", "anna", "--published-by", "nobody"), "--published-by: nobody is no staff user"),
+            (("--by", "anna", "--published-by", "clara"), "--published-by: clara is no staff user who may"),
+        ],
+    )
+    def test_without_a_second_person_nothing_is_published_or_kept(self, people, options, named):
+        User.objects.create_user("clara", is_staff=True)
+        with pytest.raises(CommandError, match=named):
+            self.publish(*options)
+        assert not PlanVersion.objects.exists()
+
+    def test_a_draft_needs_nobody(self, people):
+        call_command("import_plan", str(catalog.PLANS / "seats.toml"))
+        assert PlanVersion.objects.get().status == VersionStatus.DRAFT
 
 
 def test_the_command_names_the_file_that_is_wrong(db, tmp_path):

@@ -1,15 +1,17 @@
 """Credit, coupons and taxes in the admin: granted, voided, ended by hand; nothing that was agreed is changed."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from billing import ledger, top_ups
+from billing import coupons, credits, ledger, top_ups
 from billing.models import Coupon, CreditGrant, RecurringGrant, TaxAssignment, TaxRate, TopUp, TopUpRule
 from billing.models.credits import Funding, GrantKind
+from tests import factories
 from tests.billing.conftest import JUNE, MAY
 from tests.billing.test_credits import give, prepay
 
@@ -127,6 +129,94 @@ def test_tax_rates_coupons_and_rules_are_added_and_ended(operator, acme):
     assert (row.percent, row.ends_at) == (Decimal(19), JUNE)
 
 
+START = "2026-05-01 00:00:00"
+COUPON = {"code": "ten", "name": "Ten", "percent": "10", "duration": "forever", "redeemable_from": START}
+FIXED = COUPON | {"percent": "", "amount": "5.00", "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "message"),
+    [
+        (COUPON | {"percent": ""}, "percent", "A percentage or an amount is needed"),
+        (COUPON | {"percent": "0"}, "percent", "above 0"),
+        (COUPON | {"percent": "100.01"}, "percent", "at most 100"),
+        (COUPON | {"percent": "ten"}, "percent", "Enter a number"),
+        (COUPON | {"amount": "5.00"}, "amount", "no place beside a percentage"),
+        (COUPON | {"currency": "EUR"}, "currency", "no place beside a percentage"),
+        (FIXED | {"amount": "-5.00"}, "amount", "above 0"),
+        (FIXED | {"amount": "5.001"}, "amount", "no multiple of 0.01"),
+        (FIXED | {"currency": ""}, "currency", "needs a currency"),
+        (FIXED | {"currency": "XYZ"}, "amount", "is not one of USD, EUR, GBP, JPY"),
+        (COUPON | {"duration": "periods"}, "periods", "At least 1"),
+        (COUPON | {"duration": "periods", "periods": "0"}, "periods", "At least 1"),
+        (COUPON | {"periods": "2"}, "periods", "no place beside forever"),
+        (COUPON | {"redeemable_until": START}, "redeemable_until", "must be after"),
+        (COUPON | {"max_redemptions": "0"}, "max_redemptions", "at least 1"),
+        (COUPON | {"cards": "turns,nothing"}, "cards", "No plan has a rate card nothing, turns"),
+        (COUPON | {"code": "t en"}, "code", "valid"),
+    ],
+)
+def test_a_coupon_that_makes_no_sense_is_refused_at_its_field(operator, acme, fields, name, message):
+    answer = post(operator, "coupon_add", **fields)
+    assert message in " ".join(answer.context["adminform"].errors.get(name, ["nothing"]))
+    assert not Coupon.objects.exists()
+
+
+def test_a_coupon_may_be_redeemed_no_less_often_than_it_was(operator, acme):
+    post(operator, "coupon_add", **COUPON)
+    coupons.redeem(customer=acme, code="ten", now=MAY)
+    coupons.redeem(customer=factories.customer("rival"), code="ten", now=MAY)
+    row = Coupon.objects.get()
+    answer = post(operator, "coupon_change", row.pk, max_redemptions="1")
+    assert "redeemed 2 times" in str(answer.context["adminform"].errors["max_redemptions"])
+    assert post(operator, "coupon_change", row.pk, max_redemptions="2").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "message"),
+    [
+        ({"currency": "USD"}, "currency", "pays in EUR"),
+        ({"amount": "0"}, "amount", "above 0"),
+        ({"amount": "0.001"}, "amount", "no multiple of 0.01"),
+        ({"threshold": "-1"}, "threshold", "at least 0"),
+        ({"threshold": "0.001"}, "threshold", "no multiple of 0.01"),
+        ({"max_per_day": "0"}, "max_per_day", "at least 1"),
+        ({"amount": "much"}, "amount", "Enter a number"),
+    ],
+)
+def test_a_top_up_rule_that_makes_no_sense_is_refused_at_its_field(operator, acme, fields, name, message):
+    rule = {"customer": acme.pk, "currency": "EUR", "amount": "10", "threshold": "5", "max_per_day": "1"}
+    answer = post(operator, "topuprule_add", **rule | fields)
+    assert message in " ".join(answer.context["adminform"].errors.get(name, ["nothing"]))
+    assert not TopUpRule.objects.exists()
+
+
+def test_a_second_rule_in_a_currency_is_refused_until_the_first_is_stopped(operator, acme):
+    rule = {"customer": acme.pk, "currency": "EUR", "amount": "10", "threshold": "5", "max_per_day": "1"}
+    post(operator, "topuprule_add", **rule)
+    answer = post(operator, "topuprule_add", **rule)
+    assert "stop that first" in str(answer.context["adminform"].errors["customer"])
+    post(operator, "topuprule_change", TopUpRule.objects.get().pk, stopped_at=START)
+    assert post(operator, "topuprule_add", **rule).status_code == 302
+    assert TopUpRule.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "message"),
+    [
+        ({"amount": "0"}, "amount", "above 0"),
+        ({"amount": "1.001"}, "amount", "no multiple of 0.01"),
+        ({"currency": "Credits"}, "amount", "no name of a virtual currency"),
+        ({"ends_at": START}, "ends_at", "must be after the start"),
+    ],
+)
+def test_a_recurring_grant_that_makes_no_sense_is_refused_at_its_field(operator, acme, fields, name, message):
+    rule = {"customer": acme.pk, "currency": "EUR", "amount": "10", "name": "Monthly", "priority": "1"}
+    answer = post(operator, "recurringgrant_add", **rule | {"lasts_months": "1", "starts_at": START} | fields)
+    assert message in " ".join(answer.context["adminform"].errors.get(name, ["nothing"]))
+    assert not RecurringGrant.objects.exists()
+
+
 def test_two_rates_of_one_name_at_once_are_refused_on_the_form(operator, acme):
     rate = {"jurisdiction": "DE", "name": "VAT", "percent": "19", "starts_at": "2026-05-01 00:00:00"}
     post(operator, "taxrate_add", **rate)
@@ -139,6 +229,21 @@ def test_a_top_up_that_waits_is_given_up(operator, acme):
     fields = {"action": "cancel", "_selected_action": [row.pk]}
     operator.post(address("topup_changelist"), fields)
     assert TopUp.objects.get().status == "canceled"
+
+
+def test_a_top_up_is_paid_by_money_that_is_named_once(operator, acme):
+    TopUpRule.objects.create(customer=acme, currency="EUR", threshold=50, amount=20, max_per_day=2, created_at=MAY)
+    row = top_ups.due(now=MAY)[0]
+    assert "Which money has come" in str(
+        post(operator, "topup_change", row.pk, payment="").context["adminform"].errors["payment"]
+    )
+    assert post(operator, "topup_change", row.pk, payment="wire-1").status_code == 302
+    assert str(credits.available(customer=acme, currency="EUR", at=datetime.now(UTC))) == "20.00 EUR"
+    assert post(operator, "topup_change", row.pk, payment="wire-2").status_code == 403
+    second = top_ups.due(now=MAY)[0]
+    answer = post(operator, "topup_change", second.pk, payment="wire-1")
+    assert "has paid another" in str(answer.context["adminform"].errors["payment"])
+    assert CreditGrant.objects.count() == 1
 
 
 @pytest.mark.parametrize(

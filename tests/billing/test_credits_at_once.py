@@ -156,5 +156,5 @@ def test_a_rule_tops_up_once_though_many_look(acme):
 def test_a_top_up_paid_by_many_workers_is_one_grant(acme):
     TopUpRule.objects.create(customer=acme, currency="EUR", threshold=5, amount=20, created_at=MAY)
     row = top_ups.due(now=MAY)[0]
-    at_once(*[lambda: top_ups.settle(top_up=row, now=MAY)] * 4)
+    at_once(*[lambda: top_ups.settle(top_up=row, payment="wire-1", now=MAY)] * 4)
     assert str(credits.available(customer=acme, currency="EUR", at=MAY)) == "20.00 EUR"

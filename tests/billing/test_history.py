@@ -84,3 +84,10 @@ def test_an_import_on_the_server_says_who_did_it(committed, monkeypatch):
     call_command("import_plan", str(catalog.PLANS / "seats.toml"))
     (edit,) = history.edits(version=PlanVersion.objects.get())
     assert (edit.actor, edit.address) == ("root-of-the-yard", "manage.py import_plan")
+
+
+def test_a_first_installation_publishes_without_staff_and_the_history_says_so(committed, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "root-of-the-yard")
+    call_command("import_plan", str(catalog.PLANS / "seats.toml"), "--publish")
+    (edit,) = history.edits(version=PlanVersion.objects.get())
+    assert edit.address == "manage.py import_plan --publish, before there were staff users"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agents.models import Seat
 from billing import changes, moves, previews, subscriptions
-from billing.errors import ChangeRefusedError
+from billing.errors import ChangeRefusedError, NegativeQuantityError
 from billing.models import BillingPeriod, Subscription, SubscriptionChange
 from billing.models.subscriptions import ChangeKind
 from tests import factories
@@ -144,3 +145,36 @@ def test_whatever_was_changed_what_was_charged_in_advance_is_what_was_held(db, s
     assert sum(invoice.subtotal for invoice in invoices) * 100 == cents
     assert all(invoice.total >= 0 for invoice in invoices)
     assert not BillingPeriod.objects.filter(subscription=subscription).exclude(status="closed").exists()
+
+
+class TestSeats:
+    """29.00 a seat and month, by the second."""
+
+    SEAT = {"key": "seats", "name": "Seats", "meter": "seats", "unit": "seat", "per_period": True}
+
+    @pytest.fixture
+    def seated(self, acme, send):
+        subscription = start(acme, plan(self.SEAT | {"price": {"kind": "unit", "amount": "31.00"}}))
+        send.seat(acme, MAY)
+        send.fold(MAY + timedelta(days=1))
+        return subscription
+
+    def test_what_seats_would_cost_is_what_they_cost(self, acme, seated, send):
+        foretold = previews.of_seats(subscription=seated, change=2, at=MID_MAY)
+        assert (str(foretold.difference), told(foretold.invoices[0])) == ("31.00 EUR", [("Seats", "62.00")])
+        for _ in range(2):
+            send.seat(acme, MID_MAY)
+        assert lines(close(seated, JUNE)[0]) == [("Seats", "62.00")]
+
+    def test_a_seat_given_back_costs_until_then(self, acme, seated, send):
+        foretold = previews.of_seats(subscription=seated, change=-1, at=MID_MAY)
+        assert str(foretold.difference) == "-15.50 EUR"
+        send.release(Seat.objects.get(), MID_MAY)
+        assert [(text, amount) for text, amount in lines(close(seated, JUNE)[0])] == told(foretold.invoices[0])
+
+    def test_no_more_can_be_given_back_than_are_held(self, seated):
+        with pytest.raises(NegativeQuantityError):
+            previews.of_seats(subscription=seated, change=-3, at=MID_MAY)
+
+    def test_from_the_next_period_on_they_change_nothing_of_this_one(self, seated):
+        assert str(previews.of_seats(subscription=seated, change=5, at=JUNE).difference) == "0.00 EUR"

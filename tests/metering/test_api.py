@@ -70,6 +70,7 @@ def test_the_meters_are_listed():
         "compute-seconds",
         "decision-peak",
         "decisions",
+        "finished-tasks",
         "seats",
         "tasks",
         "turns",

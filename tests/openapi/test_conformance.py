@@ -7,18 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from billing import catalog, closing, subscriptions
+from billing.models import PlanVersion
 from config.env import number
 from metering import fold
 from tests.factories import NOW, SigningDevice, api_key, customer
 
+BEFORE = NOW - timedelta(days=70)
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = number("SCHEMATHESIS_EXAMPLES", 15)
 
 
 @pytest.fixture
 def key(committed, client):
-    """A key of a customer with a device, a few events, and a fold."""
+    """A key of a customer with a device, a few events, a fold, a subscription and an invoice."""
     acme = customer("acme")
+    for name in ("activity", "seats"):
+        version = catalog.import_plan(document=catalog.read(path=catalog.PLANS / f"{name}.toml"), now=BEFORE)
+        catalog.publish(version=version, now=BEFORE)
+    activity = PlanVersion.objects.get(plan__key="activity")
+    subscriptions.start(customer=acme, version=activity, starts_at=BEFORE, now=BEFORE)
     secret = api_key(acme)
     device = SigningDevice()
     device.enrol(acme)
@@ -31,6 +39,7 @@ def key(committed, client):
     )
     assert answer.json()["accepted"] == 3
     fold.fold_all(now=NOW + timedelta(hours=1))
+    assert closing.close_due(now=NOW).invoices
     return secret
 
 

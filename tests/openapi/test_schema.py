@@ -1,12 +1,16 @@
 """The document is valid OpenAPI 3.1, describes every address, and its pages need nobody else's server."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped] # its types are another package
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from openapi_spec_validator import validate
 
+from billing import catalog, closing, subscriptions
+from billing.models import PlanVersion
 from tests.factories import api_key, customer
 
 SELF = {"/v1/schema", "/v1/docs"}
@@ -93,3 +97,32 @@ def test_an_instant_in_a_zone_that_was_off_by_seconds_is_still_rfc_3339(client, 
     )
     row = answer.json()["rows"][0]
     assert (row["from"], row["to"]) == ("1850-01-01T00:00:00+00:00", "2026-01-01T01:00:00+01:00")
+
+
+def test_what_is_answered_has_the_shape_that_is_promised(client, committed):
+    acme = customer("acme")
+    before = datetime.now(UTC) - timedelta(days=70)
+    for name in ("activity", "seats"):
+        version = catalog.import_plan(document=catalog.read(path=catalog.PLANS / f"{name}.toml"), now=before)
+        catalog.publish(version=version, now=before)
+    version = PlanVersion.objects.get(plan__key="seats")
+    one = subscriptions.start(customer=acme, version=version, starts_at=before, now=before)
+    bill = closing.close_due(now=datetime.now(UTC)).invoices[0]
+    document = client.get("/v1/schema?format=json").json()
+    headers = {"Authorization": f"Bearer {api_key(acme)}"}
+    here = "/v1/subscriptions/{subscription_id}"
+    for method, path, body in (
+        ("get", "/v1/invoices", None),
+        ("get", "/v1/invoices/{number}", None),
+        ("get", "/v1/plans", None),
+        ("get", "/v1/subscriptions", None),
+        ("get", here + "/alternatives", None),
+        ("post", here + "/changes/preview", {"operation": "change", "plan": "activity", "at": "period_end"}),
+        ("post", here + "/changes", {"operation": "change", "plan": "activity", "at": "period_end"}),
+        ("get", here, None),
+    ):
+        address = path.format(subscription_id=one.pk, number=bill.number)
+        answer = getattr(client, method)(address, body, content_type="application/json", headers=headers)
+        told = document["paths"][path][method]["responses"][str(answer.status_code)]
+        assert answer.status_code < 300, (address, answer.content)
+        jsonschema.validate(answer.json(), told["content"]["application/json"]["schema"] | document)

@@ -7,7 +7,7 @@ from agents.models.customers import Role
 from tests.portal import stage
 from tests.portal.stage import utc
 
-PAGES = ["overview", "usage", "invoices", "usage-csv"]
+PAGES = ["overview", "usage", "invoices", "plans", "usage-csv"]
 
 
 @pytest.mark.parametrize("page", PAGES)
