@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import transaction
+from msgspec import structs
 
 from billing import assessment, closing, contracts
 from billing.assessment import Question
@@ -81,9 +82,8 @@ def _with_seats(change: int, at: datetime) -> Reader:
         seconds = Decimal(max((ends_at - max(starts_at, at)) // MICROSECOND, 0)) / MICROSECONDS
         if meter not in meters or not seconds:
             return answer
-        return replace(
-            answer, rows=tuple(replace(row, quantity=row.quantity + change * seconds) for row in answer.rows)
-        )
+        rows = (structs.replace(row, quantity=row.quantity + change * seconds) for row in answer.rows)
+        return replace(answer, rows=tuple(rows))
 
     return read
 
