@@ -9,6 +9,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -99,8 +100,8 @@ def _round(times: Times, in_bulk: Sequence[Cycle], alone: Sequence[Cycle]) -> No
     bills = (cycle.bill() for cycle in in_bulk)
     times.bulk.take(lambda: bulk.draft_all(bills=bills, now=FEBRUARY), len(in_bulk))
     for one, other in zip(alone[::2], alone[1::2], strict=False):
-        times.drafted.take(lambda one=one: _close(one, _draft), 1)
-        times.inserted.take(lambda other=other: _close(other, _insert), 1)
+        times.drafted.take(partial(_close, one, _draft), 1)
+        times.inserted.take(partial(_close, other, _insert), 1)
 
 
 @transaction.atomic
