@@ -19,6 +19,7 @@ from billing.money import zero
 from billing.periods import Period
 from billing.planned import ARREARS
 from billing.rating import quantities, statement
+from billing.rating.card import Card
 from billing.rating.cost import PriceRow
 from billing.rating.lines import Line, LineKind, RatedPeriod
 from billing.rating.numbers import plain, text_of
@@ -163,7 +164,7 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
     own = () if question.is_supposed else surroundings.promotions(period, question.moment, names)
     rebates = question.rebates(period=period, moment=question.moment)
     return Terms(
-        cards=tuple(replace(due.run.planned.card, key=name) for name, due in charged.items()),
+        cards=tuple(_under(name, due.run.planned.card) for name, due in charged.items()),
         usage={name: _measure(question, due) for name, due in charged.items() if due.run.planned.card.meter},
         period=cycle,
         full=question.full,
@@ -178,6 +179,11 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
         adjustments=adjustments,
         fold=question.as_of,
     )
+
+
+def _under(name: str, card: Card) -> Card:
+    """Return a card under a key; itself where that is its own, so that it is known again (`rating.memory`)."""
+    return card if card.key == name else replace(card, key=name)
 
 
 def _by_version(charged: Mapping[str, Due], back: Mapping[str, Unused]) -> dict[int, dict[str, list[str]]]:

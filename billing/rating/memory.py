@@ -16,7 +16,7 @@ from billing.rating.terms import Terms
 from billing.rating.usage import Usage
 from billing.rating.working import included, work_exactly
 
-_MOST: Final = 32_768  # lines, of a kilobyte or so each
+_MOST: Final = 32_768  # lines, of a kilobyte or so each, and cards
 _NOTHING: Final = Decimal(0)
 
 Used = tuple[str, Decimal] | None  # in the meter's unit; None for a fixed fee
@@ -40,22 +40,21 @@ class Tariff:
 
 @dataclass(slots=True)
 class Memory:
-    """The tariffs of each period by the identity of the card, and how many lines they keep."""
+    """The tariffs of each period by the identity of the card, and how much they hold."""
 
     periods: dict[tuple[Period, Period, str], dict[int, Tariff]] = field(default_factory=dict)
-    lines: int = 0
+    held: int = 0
 
     def tariffs(self, period: Period, full: Period, currency: str) -> dict[int, Tariff]:
         """Return the tariffs of a period."""
         return self.periods.setdefault((period, full, currency), {})
 
-    def keep(self, tariff: Tariff, used: Used, lines: Lines) -> None:
-        """Keep lines; all are forgotten where they have become too many."""
-        if self.lines >= _MOST:
+    def count(self) -> None:
+        """Count a card or a quantity that is kept from now on; where there are too many, forget those before."""
+        if self.held >= _MOST:
             self.periods.clear()
-            self.lines = 0
-        tariff.kept[used] = lines
-        self.lines += len(lines)
+            self.held = 0
+        self.held += 1
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def recall(terms: Terms) -> dict[str, Lines]:
     for card in terms.cards:
         service = terms.services.get(card.key)
         tariffs = month if service is None else memory.tariffs(service.period, service.full, terms.currency)
-        tariff = tariffs.get(id(card)) or _tariff(tariffs, terms, card)
+        tariff = tariffs.get(id(card)) or _tariff(memory, tariffs, terms, card)
         if tariff.stands_alone:
             usage = charges.usage_of(terms, card) if card.meter else None
             used = None if usage is None else (usage.unit, _quantity(usage))
@@ -96,15 +95,17 @@ def _work_out(memory: Memory, tariff: Tariff, usage: Usage | None, used: Used) -
     work = work_exactly(card=card, usage=usage, period=tariff.period, full=tariff.full, sources=sources)
     lines = charges.lines_of(card, work, tariff.currency)
     if used is None or used[1] == int(used[1]):  # parts of a unit, such as milliseconds, hardly come again
-        memory.keep(tariff, used, lines)
+        memory.count()
+        tariff.kept[used] = lines
     return lines
 
 
-def _tariff(tariffs: dict[int, Tariff], terms: Terms, card: Card) -> Tariff:
+def _tariff(memory: Memory, tariffs: dict[int, Tariff], terms: Terms, card: Card) -> Tariff:
     """Return a card's new tariff; it holds the card, so that no other can have its identity meanwhile."""
     service = terms.services.get(card.key)
     period, full = (service.period, service.full) if service else (terms.period, terms.full)
     stands_alone = isinstance(card.price, SCALARS) and not card.zero_rates and not card.rollover
+    memory.count()
     tariff = tariffs[id(card)] = Tariff(card, period, full, terms.currency, stands_alone)
     return tariff
 
