@@ -8,6 +8,7 @@ from billing.models.credits import CreditDrawdown, CreditGrant, RecurringGrant
 from billing.models.invoices import Invoice, InvoiceLine, InvoiceSequence
 from billing.models.ledger import LedgerEntry, LedgerTransaction
 from billing.models.payments import OutboxMessage, Payment, StripeCustomer, StripeInvoice, WebhookEvent
+from billing.models.profiles import BillingProfile
 from billing.models.rehearsals import Rehearsal, RehearsalResult
 from billing.models.subscriptions import (
     BillingPeriod,
@@ -22,6 +23,7 @@ from billing.models.top_ups import TopUp, TopUpRule
 __all__ = [
     "Approval",
     "BillingPeriod",
+    "BillingProfile",
     "CardOverride",
     "Coupon",
     "CreditDrawdown",
