@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from itertools import count
 from types import MappingProxyType
 from typing import Final
@@ -15,13 +14,11 @@ from billing.contracts import PAUSED, TRIAL, Contract
 from billing.dues import Due, Prepaid, Run, Unused
 from billing.models import BillingPeriod
 from billing.models.invoices import Moment
-from billing.money import zero
 from billing.periods import Period
 from billing.planned import ARREARS
-from billing.rating import quantities, statement
-from billing.rating.cost import PriceRow
-from billing.rating.lines import Line, LineKind, RatedPeriod
-from billing.rating.numbers import plain, text_of
+from billing.rating import statement
+from billing.rating.adjustments import Adjustment, FreeOfCharge, GivenBack
+from billing.rating.lines import Line, RatedPeriod
 from billing.rating.terms import Terms
 from billing.rating.usage import Part, Usage
 from metering import usage
@@ -46,6 +43,20 @@ class Assessment:
     rated: RatedPeriod
     references: tuple[Reference, ...]
     change_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a cycle is rated from: the terms, and what they came from.
+
+    `charged` are the rate cards by their keys in the terms, `back` is the prepaid time that is given back by the source
+    of its line; `adjustments` are what the lines beside the prices are made from.
+    """
+
+    terms: Terms
+    charged: Mapping[str, Due]
+    back: Mapping[str, Unused]
+    adjustments: tuple[Adjustment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,14 @@ class Question:
 
 def assess(question: Question) -> Assessment:
     """Return what a cycle costs; writes nothing. Raises RatingError, PriceError and what metering.usage raises."""
+    inputs = gather(question)
+    rated = statement.rate(inputs.terms)
+    references = tuple(_reference(line, inputs.charged, inputs.back) for line in rated.lines)
+    return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
+
+
+def gather(question: Question) -> Inputs:
+    """Return all that a cycle is rated from; writes nothing. Raises RatingError and what metering.usage raises."""
     runs = contracts.runs(question.contract)
     prepaid = [] if question.is_supposed else prepayments.before(period=question.period, moment=question.moment)
     order = {run.planned.card.key: position for position, run in reversed(list(enumerate(runs)))}
@@ -98,14 +117,12 @@ def assess(question: Question) -> Assessment:
     )
     charged = dict(_named(due for due in found if not due.run.free))
     back = {} if question.moment == Moment.OPENING else _unused(runs, prepaid)
-    adjustments = [_unused_line(source, one) for source, one in back.items()]
-    adjustments += [line for due in found if due.run.free for line in _free_lines(question, due)]
-    terms = _terms(question, charged, tuple(adjustments))
+    adjustments = (*(_unused_time(source, one) for source, one in back.items()), *_free_usage(question, found))
+    lines = tuple(line for one in adjustments if (line := one.line()) is not None)
+    terms = _terms(question, charged, lines)
     if not question.is_supposed:
         terms = replace(terms, tax=surroundings.tax(question.contract, question.cycle, _by_version(charged, back)))
-    rated = statement.rate(terms)
-    references = tuple(_reference(line, charged, back) for line in rated.lines)
-    return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
+    return Inputs(terms, charged, back, adjustments)
 
 
 def _dues(question: Question, runs: Sequence[Run], prepaid: Sequence[Prepaid]) -> Iterator[Due]:
@@ -207,54 +224,27 @@ def _measure(question: Question, due: Due) -> Usage:
     return Usage(meter=card.meter, unit=answer.unit, parts=tuple(Part(row.quantity, row.group) for row in answer.rows))
 
 
-def _unused_line(source: str, back: Unused) -> Line:
-    """Give prepaid time back; or take it again, where what was given back before is agreed once more."""
-    line, period = back.prepaid, back.prepaid.period
-    seconds = f"{text_of(back.seconds)} s of {text_of(period.seconds)} s unused"
-    rows = [PriceRow(f"{line.net} was charged, {seconds}", back.seconds / period.seconds)]
-    if line.returned:
-        rows.append(PriceRow(f"{line.returned} of it was given back before", Fraction(1)))
-    return Line(
-        kind=LineKind.CHARGE,
+def _unused_time(source: str, back: Unused) -> GivenBack:
+    line = back.prepaid
+    return GivenBack(
         card=_given_back(line, source),
-        description=f"{line.description}: unused time" if back.amount > zero(line.net.currency) else line.description,
-        meter="",
-        quantity=plain(back.seconds / period.seconds),
+        description=line.description,
         unit=line.unit,
-        amount=-back.amount,
-        rows=tuple(rows),
-        starts_at=period.starts_at,
-        ends_at=period.ends_at,
+        net=line.net,
+        returned=line.returned,
+        period=line.period,
+        seconds=back.seconds,
         source=source,
     )
 
 
-def _free_lines(question: Question, due: Due) -> Iterator[Line]:
-    """Yield what was used while nothing is charged, where anything was: it is shown, and costs nothing."""
-    card, service = due.run.planned.card, due.service
-    if not card.meter:
-        return
-    measured = _measure(question, due)
-    seconds = service.full.seconds if card.per_period else None
-    exact = quantities.convert(
-        quantity=Fraction(sum((part.quantity for part in measured.parts), Decimal(0))),
-        divide_by=card.divide_by,
-        period_seconds=seconds,
-    )
-    if exact:
-        yield Line(
-            kind=LineKind.ZERO_RATED,
-            card=card.key,
-            description=f"{card.name}: {_FREE[due.run.free]}",
-            meter=card.meter,
-            quantity=plain(quantities.round_units(quantity=exact, rounding=card.rounding)),
-            unit=card.unit,
-            amount=zero(question.contract.subscription.currency),
-            rows=(),
-            starts_at=service.period.starts_at,
-            ends_at=service.period.ends_at,
-            source=due.run.free,
-        )
+def _free_usage(question: Question, found: Iterable[Due]) -> Iterator[FreeOfCharge]:
+    """Yield what was measured while nothing is charged: it is shown, and costs nothing."""
+    currency = question.contract.subscription.currency
+    for due in found:
+        if due.run.free and due.run.planned.card.meter:
+            card, usage = due.run.planned.card, _measure(question, due)
+            yield FreeOfCharge(card, usage, due.service, currency, due.run.free, _FREE[due.run.free])
 
 
 def _reference(line: Line, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> Reference:

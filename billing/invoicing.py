@@ -1,6 +1,7 @@
 """Invoices: drafted from a rated period, frozen with a number, and paid; each step once."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -51,11 +52,14 @@ def draft(*, question: Question, assessed: Assessment, now: datetime) -> Invoice
         fold=rated.fold,
         created_at=now,
     )
-    lines = zip(rated.lines, assessed.references, strict=True)
-    InvoiceLine.objects.bulk_create(
-        _line_of(invoice, position, line, reference) for position, (line, reference) in enumerate(lines, start=1)
-    )
+    InvoiceLine.objects.bulk_create(lines_of(invoice=invoice, assessed=assessed))
     return invoice
+
+
+def lines_of(*, invoice: Invoice, assessed: Assessment) -> list[InvoiceLine]:
+    """Return the lines that an invoice has of what was assessed, unsaved."""
+    lines = zip(assessed.rated.lines, assessed.references, strict=True)
+    return [_line_of(invoice, position, line, reference) for position, (line, reference) in enumerate(lines, start=1)]
 
 
 @transaction.atomic
@@ -105,11 +109,13 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
     return invoice
 
 
-def canonical(invoice: Invoice) -> bytes:
+def canonical(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> bytes:
     """Return the one text of an invoice, over which its digest is made: canonical JSON, numbers as plain texts.
 
-    It holds what never changes after issue, so that anybody with the invoice can check the digest at any time.
+    It holds what never changes after issue, so that anybody with the invoice can check the digest at any time. With
+    `lines` it is the text that the invoice would have, were those its lines.
     """
+    stored = invoice.lines.select_related("rate_card").order_by("position")
     version = invoice.version
     content = {
         "number": invoice.number,
@@ -130,12 +136,13 @@ def canonical(invoice: Invoice) -> bytes:
         "carried": text_of(invoice.carried),
         "total": text_of(invoice.total),
         "prepaid": text_of(invoice.prepaid),
-        "lines": [_line_content(line) for line in invoice.lines.select_related("rate_card").order_by("position")],
+        "lines": [line_content(line) for line in (stored if lines is None else lines)],
     }
     return canonical_json(content)
 
 
-def _line_content(line: InvoiceLine) -> dict[str, object]:
+def line_content(line: InvoiceLine) -> dict[str, object]:
+    """Return what the canonical text says of a line."""
     return {
         "position": line.position,
         "kind": line.kind,
