@@ -21,7 +21,8 @@ from billing.rating.lines import Line, LineKind
 # Columns that are not here are empty in a draft, and have their defaults or null.
 _INVOICE: Final = (
     *("id", "customer_id", "period_id", "moment", "version_id", "change_id", "status", "currency"),
-    *("subtotal", "tax", "carried", "total", "prepaid", "fold", "seller", "buyer", "created_at", "digest"),
+    *("subtotal", "tax", "carried", "total", "prepaid", "fold", "seller", "buyer", "purchase_order", "created_at"),
+    "digest",
 )
 _LINE: Final = (
     *("invoice_id", "position", "kind", "rate_card_id", "source", "terms", "adjusts_id", "description", "meter"),
@@ -138,6 +139,7 @@ def _invoice(number: int, bill: Bill, now: datetime) -> str:
         total + carried,
         0,
         rated.fold,
+        "",
         "",
         "",
         _instant(now),

@@ -13,6 +13,7 @@ class Scope(models.TextChoices):
     USAGE_READ = "usage:read"
     METERS_WRITE = "meters:write"
     INVOICES_READ = "invoices:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 class Environment(models.TextChoices):

@@ -12,6 +12,7 @@ class InvoiceLineInline(ReadingInline):
     """The lines of an invoice, each with how it came about."""
 
     model = InvoiceLine
+    fk_name = "invoice"
     fields = ("position", "description", "meter", "quantity", "unit", "amount", "formula")
     readonly_fields = ("formula",)
     ordering = ("position",)

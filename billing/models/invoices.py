@@ -34,17 +34,24 @@ class InvoiceSequence(models.Model):
 
 
 class Moment(models.TextChoices):
-    """When in a period an invoice is made: before it for what is due in advance, or after it for everything else."""
+    """When in a period an invoice is made: before it for what is due in advance, or after it for everything else.
+
+    A late one has what usage of an ended subscription came to that arrived after its last period was invoiced. A merged
+    one has been made of several drafts, each of which keeps its own period and moment.
+    """
 
     OPENING = "opening"
     CLOSING = "closing"
+    LATE = "late"
+    MERGED = "merged"
 
 
 class Invoice(models.Model):
     """The claim for one billing period; both parties' texts are copied in, because it must never change.
 
     `version` and `change` are what the subscription stood on at the end of what is invoiced; with `fold` they let it be
-    rated again for ever.
+    rated again for ever. A draft that was merged stays as it was drafted: it is the evidence behind the lines that the
+    issued invoice has of it.
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
@@ -67,7 +74,15 @@ class Invoice(models.Model):
     fold = models.PositiveBigIntegerField(help_text="The usage fold that the quantities were read at.")
     seller = models.TextField()
     buyer = models.TextField()
+    purchase_order = models.CharField(max_length=64, blank=True, help_text="The customer's, as it was at issue.")
+    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, related_name="parts", null=True, blank=True)
+    incomplete = models.TextField(
+        blank=True, db_default="", help_text="Which devices had not delivered all when their time was over, and why."
+    )
     created_at = models.DateTimeField()
+    review_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until when a draft waits for a person; then it is issued."
+    )
     issued_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
@@ -98,13 +113,16 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(status="paid") | models.Q(paid_at__isnull=False), name="invoice_paid_at"
             ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into__isnull=True) | models.Q(status="draft"), name="invoice_merged_as_draft"
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
                 name="frozen_when_issued",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
-                condition=~pgtrigger.Q(old__status="draft"),
+                condition=~pgtrigger.Q(old__status="draft") | pgtrigger.Q(old__merged_into__isnull=False),
                 func=f"""
                     IF TG_OP = 'UPDATE'
                        AND to_jsonb(NEW) - ARRAY{MOVING} = to_jsonb(OLD) - ARRAY{MOVING}
@@ -138,6 +156,7 @@ class LineKind(models.TextChoices):
     MAXIMUM = "maximum"
     MINIMUM = "minimum"
     CREDIT = "credit"
+    LATE = "late"
     TAX = "tax"
 
 
@@ -146,10 +165,12 @@ class InvoiceLine(models.Model):
 
     `rate_card` is empty for what concerns the whole invoice. `source` is the key of the discount, grant, zero-rating or
     tax rate that the line comes from. `terms` is a digest of the rate card as it was charged, so that a later change of
-    what was paid in advance is seen; `adjusts` is the line of which unused time is given back.
+    what was paid in advance is seen; `adjusts` is the line of which unused time is given back. `part` is the draft that
+    a line of a merged invoice was taken from.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    part = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=LineKind.choices, default=LineKind.CHARGE)
     rate_card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="lines", null=True, blank=True)
@@ -178,9 +199,9 @@ class InvoiceLine(models.Model):
                 declare=[("touched", "record")],
                 # Old and new invoice, so that no line can be moved off an issued one; locked against its finalization.
                 func="""
-                    FOR touched IN SELECT id, status FROM billing_invoice
+                    FOR touched IN SELECT id, status, merged_into_id FROM billing_invoice
                                    WHERE id IN (OLD.invoice_id, NEW.invoice_id) FOR SHARE LOOP
-                        IF touched.status <> 'draft' THEN
+                        IF touched.status <> 'draft' OR touched.merged_into_id IS NOT NULL THEN
                             RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
                                 USING ERRCODE = 'integrity_constraint_violation';
                         END IF;
@@ -197,9 +218,9 @@ class InvoiceLine(models.Model):
                 declare=[("touched", "record")],
                 func="""
                     SELECT id, status INTO touched FROM (
-                        SELECT id, status FROM billing_invoice
+                        SELECT id, status, merged_into_id FROM billing_invoice
                         WHERE id IN (SELECT invoice_id FROM added) FOR SHARE
-                    ) held WHERE status <> 'draft' LIMIT 1;
+                    ) held WHERE status <> 'draft' OR merged_into_id IS NOT NULL LIMIT 1;
                     IF FOUND THEN
                         RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
                             USING ERRCODE = 'integrity_constraint_violation';
