@@ -128,7 +128,9 @@ class CreditGrant(models.Model):
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
                 func="""
-                    IF TG_OP = 'UPDATE' AND OLD.voided_at IS NULL AND OLD.expired_at IS NULL
+                    -- An expired grant is live again where a void invoice gives back what it drew.
+                    IF TG_OP = 'UPDATE' AND OLD.voided_at IS NULL
+                       AND (OLD.expired_at IS NULL OR (NEW.expired_at IS NULL AND NEW.voided_at IS NULL))
                        AND to_jsonb(NEW) - ARRAY['voided_at', 'expired_at']
                            = to_jsonb(OLD) - ARRAY['voided_at', 'expired_at'] THEN
                         RETURN NEW;
@@ -154,7 +156,21 @@ class CreditDrawdown(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="credit_drawdown_not_zero")]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update),
+            pgtrigger.Trigger(
+                name="kept_with_its_invoice",
+                operation=pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="""
+                    IF (SELECT status FROM billing_invoice WHERE id = OLD.invoice_id) = 'draft' THEN
+                        RETURN OLD;
+                    END IF;
+                    RAISE EXCEPTION 'invoice % is issued, what it drew is kept', OLD.invoice_id
+                        USING ERRCODE = 'integrity_constraint_violation';
+                """,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount.normalize():f} of grant {self.grant_id} for invoice {self.invoice_id}"

@@ -10,7 +10,9 @@ from billing.models.catalog import PlanVersion, RateCard
 from billing.models.subscriptions import BillingPeriod, SubscriptionChange
 
 # Columns that may still move after finalization; everything else of an issued invoice is frozen.
-MOVING = ["status", "paid_at", "voided_at"]
+MOVING = ["status", "paid_at", "voided_at", "released_at"]
+# Of the invoices of a period and moment, the one that counts: neither void nor part of one that is.
+LIVE = ~models.Q(status="void") & models.Q(released_at__isnull=True)
 
 
 class InvoiceStatus(models.TextChoices):
@@ -87,12 +89,17 @@ class Invoice(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the draft's period was opened again, the invoice it was merged into being void.",
+    )
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 over the invoice's canonical content.")
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status"),
-            models.UniqueConstraint(fields=["period", "moment"], name="invoice_once_a_moment"),
+            models.UniqueConstraint(fields=["period", "moment"], condition=LIVE, name="invoice_once_a_moment"),
             models.CheckConstraint(condition=models.Q(moment__in=Moment.values), name="invoice_moment"),
             models.CheckConstraint(condition=models.Q(total__gte=0), name="invoice_total_not_negative"),
             models.CheckConstraint(
