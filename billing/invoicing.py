@@ -8,10 +8,10 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F
 
 from agents.models import Customer
-from billing import credits, ledger, surroundings
+from billing import claims, credits, deferring, ledger, surroundings
 from billing.assessment import Assessment, Question, Reference
 from billing.credits import Award
 from billing.errors import InvoiceStateError, PaymentConflictError
@@ -71,7 +71,7 @@ def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     """
     invoice.prepaid = credits.apply(invoice=invoice, now=now).amount
     invoice.status = InvoiceStatus.OPEN if invoice.due else InvoiceStatus.PAID
-    invoice.number = _take_number(prefix=settings.INVOICE_PREFIX)
+    invoice.number = take_number(prefix=settings.INVOICE_PREFIX)
     invoice.seller, invoice.buyer = _seller(), _buyer(invoice.customer)
     invoice.issued_at, invoice.due_at = now, now + DUE_AFTER
     invoice.paid_at = None if invoice.due else now
@@ -91,9 +91,11 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
     """Record money that arrived for an invoice, once for each `payment_id` (the provider's); paid when all has come.
 
     Less than what is owed leaves the invoice open; more is booked as it came, so that the customer's balance shows it.
+    Money for an invoice that was written off takes the write-off back.
     Raises InvoiceStateError for a draft or void invoice, CurrencyMismatchError, PaymentConflictError.
     """
-    invoice = Invoice.objects.select_for_update().get(pk=invoice_id)  # two parts at once must see each other
+    invoice = claims.hold(invoice_id=invoice_id)  # two parts at once must see each other
+    owed = claims.outstanding(invoice=invoice)
     facts = {"invoice": invoice, "amount": amount.amount, "currency": amount.currency, "paid_at": paid_at}
     payment, is_new = Payment.objects.get_or_create(stripe_id=payment_id, defaults=facts)
     if not is_new:
@@ -101,9 +103,8 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
         return invoice
     if invoice.status not in {*OWED, InvoiceStatus.PAID}:
         raise InvoiceStateError(f"Payment {payment_id} came for {invoice}, which is {invoice.status}.")
-    _book_payment(invoice, payment_id, amount, now)
-    missing = Money(invoice.due, invoice.currency) - _received(invoice)
-    if missing <= zero(invoice.currency):
+    _book_payment(payment, invoice, owed, now)
+    if owed <= amount:
         Invoice.objects.filter(pk=invoice.pk, status__in=OWED).update(status=InvoiceStatus.PAID, paid_at=paid_at)
         invoice.refresh_from_db()
     return invoice
@@ -164,7 +165,7 @@ def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat()
 
 
-def _take_number(*, prefix: str) -> str:
+def take_number(*, prefix: str) -> str:
     """Return the next number of a series; the UPDATE locks its row until the transaction ends, so that none is lost."""
     InvoiceSequence.objects.bulk_create([InvoiceSequence(prefix=prefix)], ignore_conflicts=True)
     sequence = InvoiceSequence.objects.filter(prefix=prefix)
@@ -203,18 +204,23 @@ def _line_of(invoice: Invoice, position: int, line: Line, reference: Reference) 
 
 
 def _book_claim(invoice: Invoice, now: datetime) -> None:
-    """Book revenue and tax against what is owed, and give the customer what is carried; nothing is not booked."""
-    sides = {
-        Account.RECEIVABLE: invoice.total - invoice.carried,
-        Account.REVENUE: -invoice.subtotal,
-        Account.TAX: -invoice.tax,
-    }
-    entries = [
-        Entry(account, invoice.customer, Money(amount, invoice.currency)) for account, amount in sides.items() if amount
-    ]
+    """Book revenue and tax against what is owed, and give the customer what is carried; nothing is not booked.
+
+    What is billed for time to come is deferred; what is given back of it comes off that first.
+    """
+    key = f"invoice:{invoice.number}"
+    returned = deferring.give_back(invoice=invoice, booking=key, now=now).amount
+    deferred = deferring.defer(invoice=invoice, now=now).amount
+    sides = (
+        (Account.RECEIVABLE, invoice.total - invoice.carried),
+        (Account.REVENUE, deferred - returned - invoice.subtotal),
+        (Account.DEFERRED, -deferred),
+        (Account.DEFERRED, returned),
+        (Account.TAX, -invoice.tax),
+    )
+    entries = [Entry(account, invoice.customer, Money(amount, invoice.currency)) for account, amount in sides if amount]
     if entries:
-        description = f"Invoice {invoice.number}"
-        ledger.post(key=f"invoice:{invoice.number}", description=description, entries=entries, booked_at=now)
+        ledger.post(key=key, description=f"Invoice {invoice.number}", entries=entries, booked_at=now)
     if invoice.carried:
         _grant_carried(invoice, now)
 
@@ -231,14 +237,19 @@ def _grant_carried(invoice: Invoice, now: datetime) -> None:
     credits.grant(customer=invoice.customer, award=award, key=f"carried:{invoice.number}", now=now)
 
 
-def _book_payment(invoice: Invoice, payment_id: str, amount: Money, now: datetime) -> None:
+def _book_payment(payment: Payment, invoice: Invoice, owed: Money, now: datetime) -> None:
+    """Book money against what is owed, where that stands; what comes beyond it is the customer's."""
+    amount = Money(payment.amount, payment.currency)
+    settled = max(min(owed, amount), zero(invoice.currency))
+    sides = (
+        (Account.CASH, amount),
+        (claims.account_of(invoice=invoice), -settled),
+        (Account.RECEIVABLE, settled - amount),
+    )
     ledger.post(
-        key=f"payment:{payment_id}",
-        description=f"Payment {payment_id} of invoice {invoice.number}",
-        entries=[
-            Entry(Account.CASH, invoice.customer, amount),
-            Entry(Account.RECEIVABLE, invoice.customer, -amount),
-        ],
+        key=f"payment:{payment.stripe_id}",
+        description=f"Payment {payment.stripe_id} of invoice {invoice.number}",
+        entries=[Entry(account, invoice.customer, part) for account, part in sides if part],
         booked_at=now,
     )
 
@@ -246,9 +257,3 @@ def _book_payment(invoice: Invoice, payment_id: str, amount: Money, now: datetim
 def _require_same(payment: Payment, invoice: Invoice, amount: Money) -> None:
     if payment.invoice_id != invoice.pk or Money(payment.amount, payment.currency) != amount:
         raise PaymentConflictError(f"{payment.stripe_id} is recorded as {payment}, not {amount} for {invoice}.")
-
-
-def _received(invoice: Invoice) -> Money:
-    """Return what came in for an invoice. Raises CurrencyMismatchError for money of another currency."""
-    sums = invoice.payments.values("currency").annotate(sum=Sum("amount"))
-    return sum((Money(Decimal(row["sum"]), row["currency"]) for row in sums), zero(invoice.currency))

@@ -29,8 +29,8 @@ def before(*, period: BillingPeriod, moment: Moment) -> list[Prepaid]:
     lines = list(charged.select_related("invoice", "rate_card").order_by("pk"))
     if not lines:
         return []
-    nets, returned = _nets(lines), _returned(lines, _earlier(period, moment))
-    return [_prepaid(line, nets[line.pk], returned.get(line.pk, Decimal(0))) for line in lines]
+    charged_nets, returned = nets(lines), _returned(lines, _earlier(period, moment))
+    return [_prepaid(line, charged_nets[line.pk], returned.get(line.pk, Decimal(0))) for line in lines]
 
 
 def _earlier(period: BillingPeriod, moment: Moment) -> QuerySet[InvoiceLine]:
@@ -39,10 +39,10 @@ def _earlier(period: BillingPeriod, moment: Moment) -> QuerySet[InvoiceLine]:
     if moment == Moment.CLOSING:
         earlier |= Q(invoice__period=period, invoice__moment=Moment.OPENING)
     issued = InvoiceLine.objects.filter(earlier, invoice__period__subscription_id=period.subscription_id)
-    return issued.exclude(invoice__status=InvoiceStatus.DRAFT)
+    return issued.exclude(invoice__status__in=(InvoiceStatus.DRAFT, InvoiceStatus.VOID))
 
 
-def _nets(lines: Iterable[InvoiceLine]) -> Mapping[int, Decimal]:
+def nets(lines: Iterable[InvoiceLine]) -> Mapping[int, Decimal]:
     """Return each charge less what was taken off it on its own invoice, by line."""
     off = InvoiceLine.objects.filter(invoice__in={line.invoice_id for line in lines}, kind__in=_TAKEN_OFF)
     sums: dict[tuple[int, str, object], Decimal] = defaultdict(Decimal)
