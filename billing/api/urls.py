@@ -2,10 +2,35 @@
 
 from django.urls import path
 
+from billing.api.documents import CreditNoteHtml, CreditNotePdf, InvoiceHtml, InvoicePdf
+from billing.api.dunning import DunningDetail
+from billing.api.endpoints import (
+    WebhookDeliveryList,
+    WebhookEndpointDetail,
+    WebhookEndpointList,
+    WebhookEndpointSecret,
+    WebhookEndpointTest,
+    WebhookReplay,
+)
 from billing.api.views import InvoiceDetail, InvoiceList, PlanList
 
 urlpatterns = [
     path("invoices", InvoiceList.as_view(), name="invoices"),
+    path("invoices/<str:number>.html", InvoiceHtml.as_view(), name="invoice-html"),
+    path("invoices/<str:number>.pdf", InvoicePdf.as_view(), name="invoice-pdf"),
     path("invoices/<str:number>", InvoiceDetail.as_view(), name="invoice"),
+    path("credit-notes/<str:number>.html", CreditNoteHtml.as_view(), name="credit-note-html"),
+    path("credit-notes/<str:number>.pdf", CreditNotePdf.as_view(), name="credit-note-pdf"),
+    path("dunning", DunningDetail.as_view(), name="dunning"),
+    path("webhook-endpoints", WebhookEndpointList.as_view(), name="webhook-endpoints"),
+    path("webhook-endpoints/<int:pk>", WebhookEndpointDetail.as_view(), name="webhook-endpoint"),
+    path("webhook-endpoints/<int:pk>/secret", WebhookEndpointSecret.as_view(), name="webhook-secret"),
+    path("webhook-endpoints/<int:pk>/test", WebhookEndpointTest.as_view(), name="webhook-test"),
+    path("webhook-endpoints/<int:pk>/deliveries", WebhookDeliveryList.as_view(), name="webhook-deliveries"),
+    path(
+        "webhook-endpoints/<int:pk>/deliveries/<str:message_id>/replay",
+        WebhookReplay.as_view(),
+        name="webhook-replay",
+    ),
     path("plans", PlanList.as_view(), name="plans"),
 ]

@@ -3,6 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from config.openapi.endpoints import (
+    DELIVERIES,
+    DELIVERY,
+    DUNNING,
+    ENDPOINT,
+    ENDPOINT_CHANGES,
+    ENDPOINT_WITH_SECRET,
+    ENDPOINTS,
+    NEW_ENDPOINT,
+)
 from config.openapi.invoices import INVOICE, INVOICES, PLANS
 from config.openapi.shapes import (
     COUNT,
@@ -36,6 +46,7 @@ class Operation:
     body: Shape | None = None
     refusals: tuple[int, ...] = ()
     csv: bool = False
+    media: str = JSON
     repeated: int | None = None
     headers: Shape = field(default_factory=dict)
 
@@ -172,5 +183,31 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         refusals=(400, 404),
     ),
     ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
+    ("billing.api.documents.InvoiceHtml", "GET"): Operation({"type": "string"}, media="text/html"),
+    ("billing.api.documents.InvoicePdf", "GET"): Operation(
+        {"type": "string", "format": "binary"}, media="application/pdf", refusals=(501,)
+    ),
+    ("billing.api.documents.CreditNoteHtml", "GET"): Operation({"type": "string"}, media="text/html"),
+    ("billing.api.documents.CreditNotePdf", "GET"): Operation(
+        {"type": "string", "format": "binary"}, media="application/pdf", refusals=(501,)
+    ),
     ("billing.api.views.PlanList", "GET"): Operation(PLANS),
+    ("billing.api.dunning.DunningDetail", "GET"): Operation(DUNNING),
+    ("billing.api.endpoints.WebhookEndpointList", "GET"): Operation(ENDPOINTS),
+    ("billing.api.endpoints.WebhookEndpointList", "POST"): Operation(
+        ENDPOINT_WITH_SECRET,
+        status=201,
+        body=NEW_ENDPOINT,
+        refusals=(415,),
+        headers={"Location": {"schema": TEXT, "required": True}},
+    ),
+    ("billing.api.endpoints.WebhookEndpointDetail", "GET"): Operation(ENDPOINT),
+    ("billing.api.endpoints.WebhookEndpointDetail", "PATCH"): Operation(
+        ENDPOINT, body=ENDPOINT_CHANGES, refusals=(400, 415, 422)
+    ),
+    ("billing.api.endpoints.WebhookEndpointDetail", "DELETE"): Operation(ENDPOINT),
+    ("billing.api.endpoints.WebhookEndpointSecret", "POST"): Operation(ENDPOINT_WITH_SECRET, status=201),
+    ("billing.api.endpoints.WebhookEndpointTest", "POST"): Operation(record(id=TEXT), status=201),
+    ("billing.api.endpoints.WebhookDeliveryList", "GET"): Operation(DELIVERIES),
+    ("billing.api.endpoints.WebhookReplay", "POST"): Operation(DELIVERY, status=201),
 }
