@@ -23,6 +23,8 @@ class FaultKind(StrEnum):
     """The call is refused as one too many, and nothing was done."""
     SLOW = "slow"
     """The call is held for some seconds before it is carried out; meanwhile its idempotency key is in use."""
+    TAX_DOWN = "tax_down"
+    """The call finds Stripe Tax failing: finalizing with automatic tax, or a tax calculation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
 CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (created);
 """
 
-Operator: TypeAlias = Literal["eq", "lt", "lte", "gt", "gte", "in", "not in", "glob", "is"]
+Operator: TypeAlias = Literal["eq", "lt", "lte", "gt", "gte", "in", "not in", "glob", "is", "is not"]
 _OPERATORS = {
     "eq": "=",
     "lt": "<",
@@ -55,6 +55,7 @@ _OPERATORS = {
     "not in": "NOT IN",
     "glob": "GLOB",
     "is": "IS",
+    "is not": "IS NOT",
 }
 
 
