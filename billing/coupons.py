@@ -97,7 +97,7 @@ def consume(*, period: BillingPeriod, lines: Iterable[Line], now: datetime) -> i
 
 
 def give_back(*, period: BillingPeriod, since: datetime, now: datetime) -> int:
-    """Give back what a period used up from `since` on, its invoice being void or dropped; return how many uses."""
+    """Give back what a period used up from `since` on, its invoice being void; return how many uses."""
     uses = RedemptionUse.objects.filter(_COUNTS, period=period, used_at__gte=since)
     return uses.update(given_back_at=now)
 

@@ -177,7 +177,7 @@ def apply(*, invoice: Invoice, now: datetime) -> Money:
 
 @transaction.atomic
 def give_back(*, invoice: Invoice, now: datetime) -> None:
-    """Return to its grants what an invoice drew that is void or, as a draft, dropped; once.
+    """Return to its grants what an invoice drew that is void; once.
 
     A grant that expired meanwhile is live again for the periods it serves. What a voided grant gets back goes on to
     where the grant came from.

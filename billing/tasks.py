@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
-from billing import closing, credits, recognition, recurring_grants, rehearsals, top_ups
+from billing import credits, recognition, recurring_grants, rehearsals, runs, top_ups
 from billing.dunning import mails, reminders
 from billing.endpoints import delivery, devices
 from billing.errors import PeriodError

@@ -6,12 +6,16 @@ from typing import Final
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
-from billing import claims, coupons, credits, deferring, ledger, subscriptions
+from billing import claims, coupons, credits, deferring, late_usage, ledger, subscriptions
+from billing.dunning import suspensions
+from billing.endpoints import announcing
 from billing.errors import InvoiceStateError
 from billing.ledger import Entry
 from billing.models import BillingPeriod, CreditNote, Invoice, InvoiceLine
 from billing.models.credit_notes import CreditNoteStatus
+from billing.models.endpoints import EventType
 from billing.models.invoices import LIVE, InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.models.subscriptions import Opening, PeriodStatus
@@ -41,33 +45,11 @@ def void(*, invoice: Invoice, actor: str, reason: str, now: datetime, is_held: b
     for part in (held, *held.parts.all()):
         credits.give_back(invoice=part, now=now)
         _release(part, f"Invoice {held.number} was voided: {reason.strip()}" if is_held else "", now)
+    announcing.tell_invoice(invoice=held, kind=EventType.INVOICE_VOIDED, now=now)
+    suspensions.lift_settled(customer=held.customer, now=now)
     log.info("invoice_voided", invoice=held.number, actor=actor, reason=reason)
     held.refresh_from_db()
     return held
-
-
-@transaction.atomic
-def discard(*, invoice_id: int, actor: str, reason: str, now: datetime, is_held: bool = False) -> bool:
-    """Drop a draft with all that it used, and open its period as `void` does; False where it is gone already.
-
-    Raises InvoiceStateError without a reason, for an invoice that was issued and a draft that was merged into another.
-    """
-    _require_said(actor, reason)
-    found = Invoice.objects.filter(pk=invoice_id).first()
-    if found is None:
-        return False
-    _hold_subscriptions(found)
-    draft = Invoice.objects.select_for_update().filter(pk=invoice_id).first()
-    if draft is None:
-        return False
-    if draft.status != InvoiceStatus.DRAFT or draft.merged_into_id is not None:
-        raise InvoiceStateError(f"{draft} is {draft.status} and cannot be dropped; an issued one can be voided.")
-    credits.give_back(invoice=draft, now=now)
-    _release(draft, f"Its draft was dropped: {reason.strip()}" if is_held else "", now)
-    draft.drawdowns.all().delete()
-    log.info("draft_dropped", invoice_id=draft.pk, total=str(draft.total), actor=actor, reason=reason)
-    draft.delete()
-    return True
 
 
 @transaction.atomic
@@ -136,23 +118,32 @@ def _release(invoice: Invoice, held_for: str, now: datetime) -> None:
     """Open the period of an invoice that counts no more, once: its usage is free to be billed again."""
     if invoice.moment == Moment.MERGED:
         return  # its parts have the periods
-    period = BillingPeriod.objects.filter(pk=invoice.period_id)
     if invoice.merged_into_id is not None:
         Invoice.objects.filter(pk=invoice.pk, released_at=None).update(released_at=now)
-    others = Invoice.objects.filter(LIVE, period=invoice.period_id).exclude(pk=invoice.pk)
+    late_usage.release(invoice=invoice, now=now)
+    others = list(
+        Invoice.objects.filter(LIVE, period=invoice.period_id).exclude(Q(pk=invoice.pk) | Q(moment=Moment.MERGED))
+    )
     _require_last(invoice, others)
-    since = max((other.created_at for other in others), default=None)
-    if since is None or since < invoice.created_at:
+    if all(other.created_at < invoice.created_at for other in others):
         coupons.give_back(period=invoice.period, since=invoice.created_at, now=now)
-    status = PeriodStatus.PARKED if held_for else PeriodStatus.OPEN
-    changes: dict[str, object] = {"status": status, "parked_reason": held_for, "closed_at": None}
+    _open(invoice, max((other.fold for other in others), default=0), held_for)
+
+
+def _open(invoice: Invoice, earlier_fold: int, held_for: str) -> None:
+    """Open the period again for an invoice of the same moment; of a late one, what is late is looked for again."""
+    changes: dict[str, object] = {"fold": earlier_fold}
+    if invoice.moment != Moment.LATE:
+        status = PeriodStatus.PARKED if held_for else PeriodStatus.OPEN
+        changes = {"status": status, "parked_reason": held_for, "closed_at": None}
     if invoice.moment == Moment.OPENING:
         changes["opening"] = Opening.DUE
-    period.update(**changes)
+    BillingPeriod.objects.filter(pk=invoice.period_id).update(**changes)
 
 
 def _require_last(invoice: Invoice, others: Iterable[Invoice]) -> None:
-    """An opening invoice cannot go while the closing one of the same period stands on it."""
-    closing = [other for other in others if other.moment == Moment.CLOSING]
-    if invoice.moment == Moment.OPENING and closing:
-        raise InvoiceStateError(f"{closing[0]} of the same period came after {invoice}; void that first.")
+    """An invoice cannot go while a later one of the same period stands on it."""
+    order = (Moment.OPENING, Moment.CLOSING, Moment.LATE)
+    later = [other for other in others if order.index(Moment(other.moment)) > order.index(Moment(invoice.moment))]
+    if later:
+        raise InvoiceStateError(f"{later[0]} of the same period came after {invoice}; void that first.")

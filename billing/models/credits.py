@@ -156,21 +156,7 @@ class CreditDrawdown(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="credit_drawdown_not_zero")]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update),
-            pgtrigger.Trigger(
-                name="kept_with_its_invoice",
-                operation=pgtrigger.Delete,
-                when=pgtrigger.Before,
-                func="""
-                    IF (SELECT status FROM billing_invoice WHERE id = OLD.invoice_id) = 'draft' THEN
-                        RETURN OLD;
-                    END IF;
-                    RAISE EXCEPTION 'invoice % is issued, what it drew is kept', OLD.invoice_id
-                        USING ERRCODE = 'integrity_constraint_violation';
-                """,
-            ),
-        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.amount.normalize():f} of grant {self.grant_id} for invoice {self.invoice_id}"
