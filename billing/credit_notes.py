@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from billing import claims, crediting, invoicing, refunds
+from billing.dunning import suspensions
+from billing.endpoints import announcing
 from billing.errors import (
     AllocationError,
     BeyondInvoiceError,
@@ -23,6 +25,7 @@ from billing.errors import (
 from billing.mirroring import Mirrored
 from billing.models import CreditNote, CreditNoteLine, Invoice
 from billing.models.credit_notes import CreditNoteStatus, Reason
+from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus, LineKind
 from billing.money import Money, total, zero
 from billing.rating.numbers import text_of
@@ -135,6 +138,7 @@ def issue(*, note: CreditNote, actor: str, now: datetime, allocation: Allocation
     note.digest = hashlib.sha256(canonical(note)).hexdigest()
     note.save()
     refunds.request(note=note, now=now)
+    announcing.tell_note(note=note, now=now)
     settle(invoice=invoice, now=now)
     return note
 
@@ -165,6 +169,9 @@ def settle(*, invoice: Invoice, now: datetime) -> None:
     """Mark an open invoice of which nothing is owed any more as paid; the caller holds it."""
     if invoice.status in invoicing.OWED and claims.outstanding(invoice=invoice) <= zero(invoice.currency):
         Invoice.objects.filter(pk=invoice.pk, status__in=invoicing.OWED).update(status=InvoiceStatus.PAID, paid_at=now)
+        invoice.refresh_from_db()
+        announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_PAID, now=now)
+        suspensions.lift_settled(customer=invoice.customer, now=now)
 
 
 def limit_of(*, currency: str) -> Money:

@@ -11,14 +11,17 @@ from django.db import transaction
 from django.db.models import F
 
 from agents.models import Customer
-from billing import claims, credits, deferring, ledger, surroundings
+from billing import claims, credits, deferring, ledger, merging, profiles, subtotals, surroundings
 from billing.assessment import Assessment, Question, Reference
 from billing.credits import Award
+from billing.dunning import suspensions
+from billing.endpoints import announcing
 from billing.errors import InvoiceStateError, PaymentConflictError
 from billing.ledger import Entry
 from billing.models import Invoice, InvoiceLine, InvoiceSequence, Payment
 from billing.models.credits import Funding, GrantKind
-from billing.models.invoices import InvoiceStatus
+from billing.models.endpoints import EventType
+from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.money import Money, zero
 from billing.rating.lines import Line
@@ -26,7 +29,9 @@ from billing.rating.numbers import text_of
 from billing.stripe import outbox
 from runtime.wire import canonical as canonical_json
 
-DUE_AFTER: Final = timedelta(days=14)
+_AT_ISSUE: Final = (
+    *("prepaid", "status", "number", "seller", "buyer", "purchase_order", "issued_at", "due_at", "paid_at", "digest"),
+)
 OWED: Final = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 
 
@@ -53,6 +58,7 @@ def draft(*, question: Question, assessed: Assessment, now: datetime) -> Invoice
         created_at=now,
     )
     InvoiceLine.objects.bulk_create(lines_of(invoice=invoice, assessed=assessed))
+    subtotals.keep(invoice=invoice)
     return invoice
 
 
@@ -73,16 +79,20 @@ def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     invoice.status = InvoiceStatus.OPEN if invoice.due else InvoiceStatus.PAID
     invoice.number = take_number(prefix=settings.INVOICE_PREFIX)
     invoice.seller, invoice.buyer = _seller(), _buyer(invoice.customer)
-    invoice.issued_at, invoice.due_at = now, now + DUE_AFTER
+    profile = profiles.of(customer=invoice.customer)
+    invoice.purchase_order = profile.purchase_order
+    invoice.issued_at, invoice.due_at = now, now + timedelta(days=profile.payment_days)
     invoice.paid_at = None if invoice.due else now
     invoice.digest = hashlib.sha256(canonical(invoice)).hexdigest()
-    frozen = ("prepaid", "status", "number", "seller", "buyer", "issued_at", "due_at", "paid_at", "digest")
-    drafts = Invoice.objects.filter(pk=invoice.pk, status=InvoiceStatus.DRAFT)
-    if drafts.update(**{name: getattr(invoice, name) for name in frozen}) != 1:
+    drafts = Invoice.objects.filter(pk=invoice.pk, status=InvoiceStatus.DRAFT, merged_into=None)
+    if drafts.update(**{name: getattr(invoice, name) for name in _AT_ISSUE}) != 1:
         raise InvoiceStateError(f"Invoice {invoice.pk} is no draft.")
     _book_claim(invoice, now)
     if invoice.due:
         outbox.enqueue_invoice(invoice=invoice, now=now)
+    announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_FINALIZED, now=now)
+    if not invoice.due:
+        announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_PAID, now=now)
     return invoice
 
 
@@ -104,9 +114,12 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
     if invoice.status not in {*OWED, InvoiceStatus.PAID}:
         raise InvoiceStateError(f"Payment {payment_id} came for {invoice}, which is {invoice.status}.")
     _book_payment(payment, invoice, owed, now)
+    announcing.tell_payment(payment=payment, invoice=invoice, now=now)
     if owed <= amount:
         Invoice.objects.filter(pk=invoice.pk, status__in=OWED).update(status=InvoiceStatus.PAID, paid_at=paid_at)
         invoice.refresh_from_db()
+        announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_PAID, now=now)
+        suspensions.lift_settled(customer=invoice.customer, now=now)
     return invoice
 
 
@@ -123,6 +136,7 @@ def canonical(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> b
         "customer": invoice.customer.key,
         "seller": invoice.seller,
         "buyer": invoice.buyer,
+        "purchase_order": invoice.purchase_order,
         "plan": version.plan.key,
         "version": version.number,
         "moment": invoice.moment,
@@ -139,7 +153,28 @@ def canonical(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> b
         "prepaid": text_of(invoice.prepaid),
         "lines": [line_content(line) for line in (stored if lines is None else lines)],
     }
-    return canonical_json(content)
+    return canonical_json(content | _parts_content(invoice))
+
+
+def _parts_content(invoice: Invoice) -> dict[str, object]:
+    """Return what a merged invoice says of each draft it was made of, and which lines are of it; else nothing."""
+    if invoice.moment != Moment.MERGED:
+        return {}
+    owners = list(invoice.lines.order_by("position").values_list("position", "part_id"))
+    return {
+        "parts": [
+            {
+                "plan": part.version.plan.key,
+                "version": part.version.number,
+                "moment": part.moment,
+                "fold": part.fold,
+                "starts_at": _instant(part.period.starts_at),
+                "ends_at": _instant(part.period.ends_at),
+                "lines": [position for position, part_id in owners if part_id == part.pk],
+            }
+            for part in merging.parts_of(invoice=invoice)
+        ]
+    }
 
 
 def line_content(line: InvoiceLine) -> dict[str, object]:

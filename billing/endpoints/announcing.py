@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from agents.models import Customer
-from billing.models import Announcement, Delivery, Endpoint, Invoice, Payment
+from billing.models import Announcement, CreditNote, Delivery, Endpoint, Invoice, Payment
 from billing.models.endpoints import EventType
 from billing.money import Money
 from runtime.wire import canonical
@@ -51,6 +51,20 @@ def tell_payment(*, payment: Payment, invoice: Invoice, now: datetime) -> bool:
     }
     kind = EventType.PAYMENT_RECEIVED
     return announce(customer=invoice.customer, kind=kind, key=f"{kind}:{payment.stripe_id}", data=data, now=now)
+
+
+def tell_note(*, note: CreditNote, now: datetime) -> bool:
+    """Announce a credit note that was issued."""
+    data = {
+        "credit_note": note.number or "",
+        "invoice": note.invoice.number or "",
+        "currency": note.currency,
+        "total": _amount(note.total, note.currency),
+        "reason": str(note.reason),
+        "issued_at": _instant(note.issued_at),
+    }
+    kind = EventType.CREDIT_NOTE_ISSUED
+    return announce(customer=note.customer, kind=kind, key=f"{kind}:{note.number}", data=data, now=now)
 
 
 @transaction.atomic
