@@ -7,8 +7,8 @@ import structlog
 from django.db import transaction
 
 from agents.models import Customer
-from billing import pay_links
-from billing.dunning import arrears, mails, schedule, suspensions
+from billing import mails, pay_links
+from billing.dunning import arrears, schedule, suspensions
 from billing.dunning.arrears import SUSPENDING, Debt
 from billing.dunning.schedule import Schedule
 from billing.endpoints.announcing import tell_invoice

@@ -6,7 +6,8 @@ from typing import Final
 from django.db import transaction
 
 from agents.models import Customer
-from billing.dunning import arrears, mails
+from billing import mails
+from billing.dunning import arrears
 from billing.endpoints.announcing import announce
 from billing.models import Suspension
 from billing.models.endpoints import EventType

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from billing import mails
 from billing.endpoints import signatures, transport
 from billing.endpoints.errors import EndpointError, UnknownDeliveryError
 from billing.endpoints.transport import Answer
@@ -85,7 +86,7 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 def _attempt(delivery_id: int, clock: Callable[[], datetime]) -> bool | None:
     """Claim a delivery and make it; whether the endpoint took it, None where another worker has it."""
     now = clock()
-    row = Delivery.objects.select_related("endpoint", "announcement").get(pk=delivery_id)
+    row = Delivery.objects.select_related("endpoint__customer", "announcement").get(pk=delivery_id)
     mine = _due(now).filter(pk=row.pk, attempts=row.attempts)
     if mine.update(attempts=F("attempts") + 1, tries=F("tries") + 1, not_before=now + LEASE) != 1:
         return None
@@ -142,11 +143,21 @@ def _judge(row: Delivery, *, is_gone: bool, now: datetime) -> None:
     """Note that an endpoint fails, and switch it off where it says that it is gone, or has failed for too long."""
     enabled = Endpoint.objects.filter(pk=row.endpoint_id, disabled_at=None)
     enabled.update(failing_since=Coalesce("failing_since", now))
-    if is_gone:
-        enabled.update(disabled_at=now, disabled_reason="It answered 410 Gone.")
-    else:
-        reason = f"Nothing was taken for {GIVE_UP_AFTER.days} days."
-        enabled.filter(failing_since__lte=now - GIVE_UP_AFTER).update(disabled_at=now, disabled_reason=reason)
+    reason = "It answered 410 Gone." if is_gone else f"Nothing was taken for {GIVE_UP_AFTER.days} days."
+    hopeless = enabled if is_gone else enabled.filter(failing_since__lte=now - GIVE_UP_AFTER)
+    if hopeless.update(disabled_at=now, disabled_reason=reason):
+        _write_mail(row.endpoint, reason, now)
+
+
+def _write_mail(endpoint: Endpoint, reason: str, now: datetime) -> None:
+    mails.write(
+        key=f"endpoint-disabled:{endpoint.pk}:{now.isoformat()}",
+        customer=endpoint.customer,
+        subject="A webhook endpoint was switched off",
+        template="endpoint_disabled",
+        context={"url": endpoint.url, "reason": reason},
+        now=now,
+    )
 
 
 def _settle(row: Delivery, **changes: Any) -> None:  # noqa: ANN401 - columns of the row
