@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -26,5 +27,6 @@ app.conf.beat_schedule = {
     "tell-findings": {"task": "billing.tasks.tell_findings", "schedule": 10.0},
     "deliver-webhooks": {"task": "billing.tasks.deliver_webhooks", "schedule": 2.0},
     "deliver-outbox": {"task": "billing.stripe.tasks.deliver_outbox", "schedule": 2.0},
+    "reconcile-books": {"task": "billing.stripe.tasks.reconcile_books", "schedule": crontab(hour="3", minute="17")},
     "apply-webhooks": {"task": "billing.stripe.tasks.apply_webhooks", "schedule": 2.0},
 }

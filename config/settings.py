@@ -177,18 +177,18 @@ CREDIT_NOTE_LIMITS = env.amounts("AGENTMETER_CREDIT_NOTE_LIMITS", "EUR=500,GBP=5
 EVENT_MONTHS = env.number("AGENTMETER_EVENT_MONTHS", 0)  # whole months of events kept in the database; 0 keeps all
 ARCHIVE_DIR = Path(env.text("AGENTMETER_ARCHIVE_DIR", str(LOCAL_DIR / "archive")))
 
-# Closing: how long usage is awaited, and what is too odd to be invoiced without a person (billing/sanity.py).
 # Reminders of what is not paid, by days after it was due; the grace after the last one; then suspension.
 DUNNING_DAYS = env.text("AGENTMETER_DUNNING_DAYS", "1,3,7,14")
 DUNNING_GRACE_DAYS = env.number("AGENTMETER_DUNNING_GRACE_DAYS", 7)
 WEBHOOKS_ALLOW_PRIVATE = env.flag("AGENTMETER_WEBHOOKS_ALLOW_PRIVATE", default=False)
+
+# Closing: how long usage is awaited, and what is too odd to be invoiced without a person (billing/sanity.py).
 CLOSE_GRACE_HOURS = env.number("AGENTMETER_CLOSE_GRACE_HOURS", 2)
 CLOSE_HOLD_HOURS = env.number("AGENTMETER_CLOSE_HOLD_HOURS", 72)  # for devices that are not complete
 CLOSE_MOST_TIMES = env.number("AGENTMETER_CLOSE_MOST_TIMES", 10)  # the median of the last invoices; 0 for no bound
 CLOSE_HISTORY = env.number("AGENTMETER_CLOSE_HISTORY", 6)  # how many invoices that median is of; at least 3 are needed
 CLOSE_MOST_LINES = env.number("AGENTMETER_CLOSE_MOST_LINES", 1000)
 CLOSE_MONTHS_AHEAD = env.number("AGENTMETER_CLOSE_MONTHS_AHEAD", 36)
-LATE_CREDIT_LIMIT = env.number("AGENTMETER_LATE_CREDIT_LIMIT", 100)  # in whole units of the currency
 
 UNFOLD = {
     "SITE_TITLE": "Agentmeter",

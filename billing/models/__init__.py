@@ -4,7 +4,7 @@ from billing.models import history
 from billing.models.approvals import Approval
 from billing.models.catalog import Plan, PlanVersion, RateCard
 from billing.models.closes import CloseChunk, CloseRun, Intervention, LateDifference
-from billing.models.collection import CallBudget, Dispute, Installation
+from billing.models.collection import CallBudget, Dispute, Installation, PaymentAttempt
 from billing.models.coupons import Coupon, Redemption, RedemptionUse
 from billing.models.credit_notes import CreditNote, CreditNoteLine, Refund
 from billing.models.credits import CreditDrawdown, CreditGrant, RecurringGrant
@@ -68,6 +68,7 @@ __all__ = [
     "Mail",
     "OutboxMessage",
     "Payment",
+    "PaymentAttempt",
     "Plan",
     "PlanVersion",
     "RateCard",

@@ -3,21 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from stripe import Customer, Invoice, InvoiceLineItem, InvoicePayment
+from stripe import CreditNote, Customer, Dispute, Event, Invoice, InvoiceLineItem, InvoicePayment, Refund
+from stripe.tax import Calculation
 
 DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCustomer:
-    """A customer at Stripe; of a deleted one Stripe tells the id only."""
+    """A customer at Stripe; of a deleted one Stripe tells the id only.
+
+    `card` is how it pays unless told otherwise, in words such as "visa 4242"; empty for none.
+    """
 
     stripe_id: str
     deleted: bool
     livemode: bool
     metadata: Mapping[str, str]
+    card: str = ""
 
     def summary(self) -> dict[str, str]:
         """What an outbox message keeps of this answer."""
@@ -35,11 +41,20 @@ class RemoteInvoice:
     currency: str
     total: int
     amount_paid: int
+    amount_due: int
+    starting_balance: int
+    ending_balance: int | None
+    attempt_count: int
     number: str
     hosted_url: str
     pdf_url: str
     created_at: datetime
     metadata: Mapping[str, str]
+
+    @property
+    def moved_to_balance(self) -> int:
+        """What finalizing moved to the customer's balance at Stripe; below zero what the balance paid (stripe.md C4)."""
+        return 0 if self.ending_balance is None else self.ending_balance - self.starting_balance
 
     def summary(self) -> dict[str, str]:
         """What an outbox message keeps of this answer."""
@@ -62,10 +77,90 @@ class RemoteLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteRefund:
+    """Money that goes back on a payment at Stripe."""
+
+    stripe_id: str
+    payment_id: str
+    amount: int
+    currency: str
+    status: str
+    reason: str
+    created_at: datetime
+    metadata: Mapping[str, str]
+
+    def summary(self) -> dict[str, str]:
+        """What an outbox message keeps of this answer."""
+        return {"id": self.stripe_id, "status": self.status, "amount": str(self.amount)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCreditNote:
+    """A credit note at Stripe; `invoice_id` is Stripe's."""
+
+    stripe_id: str
+    invoice_id: str
+    amount: int
+    currency: str
+    status: str
+    livemode: bool
+    metadata: Mapping[str, str]
+
+    def summary(self) -> dict[str, str]:
+        """What an outbox message keeps of this answer."""
+        return {"id": self.stripe_id, "status": self.status, "amount": str(self.amount)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteDispute:
+    """A payment that is contested."""
+
+    stripe_id: str
+    payment_id: str
+    amount: int
+    currency: str
+    reason: str
+    status: str
+    livemode: bool
+    evidence_due_at: datetime | None
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteEvent:
+    """An event as Stripe lists it; `payload` is what its delivery's body says."""
+
+    stripe_id: str
+    type: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTax:
+    """One rate of a calculation of Stripe Tax: `amount` in smallest units, `words` for the invoice."""
+
+    words: str
+    amount: int
+    taxable: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCalculation:
+    """What Stripe Tax says is due on an invoice's lines."""
+
+    stripe_id: str
+    currency: str
+    tax: int
+    rates: tuple[RemoteTax, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemotePayment:
     """Money that reached an invoice at Stripe; `payment_id` names the payment intent, charge or record behind it."""
 
     payment_id: str
+    invoice_id: str
     amount: int
     currency: str
     paid_at: datetime
@@ -79,6 +174,7 @@ def customer_of(answer: Customer) -> RemoteCustomer:
         deleted=deleted,
         livemode=False if deleted else answer.livemode,
         metadata={} if deleted else _metadata(answer.metadata),
+        card="" if deleted else _card(answer),
     )
 
 
@@ -92,6 +188,10 @@ def invoice_of(answer: Invoice) -> RemoteInvoice:
         currency=answer.currency.upper(),
         total=answer.total,
         amount_paid=answer.amount_paid,
+        amount_due=answer.amount_due,
+        starting_balance=answer.starting_balance,
+        ending_balance=answer.ending_balance,
+        attempt_count=answer.attempt_count,
         number=answer.number or "",
         hosted_url=getattr(answer, "hosted_invoice_url", None) or "",
         pdf_url=getattr(answer, "invoice_pdf", None) or "",
@@ -111,10 +211,91 @@ def payment_of(answer: InvoicePayment) -> RemotePayment:
     named = getattr(behind, behind.type, None)
     return RemotePayment(
         payment_id=_id(named) or answer.id,
+        invoice_id=_id(answer.invoice),
         amount=answer.amount_paid or 0,
         currency=answer.currency.upper(),
         paid_at=_instant(answer.status_transitions.paid_at or answer.created),
     )
+
+
+def refund_of(answer: Refund) -> RemoteRefund:
+    """Read a refund."""
+    return RemoteRefund(
+        stripe_id=answer.id,
+        payment_id=_id(answer.payment_intent),
+        amount=answer.amount,
+        currency=answer.currency.upper(),
+        status=answer.status or "",
+        reason=getattr(answer, "failure_reason", None) or "",
+        created_at=_instant(answer.created),
+        metadata=_metadata(answer.metadata),
+    )
+
+
+def credit_note_of(answer: CreditNote) -> RemoteCreditNote:
+    """Read a credit note."""
+    return RemoteCreditNote(
+        stripe_id=answer.id,
+        invoice_id=_id(answer.invoice),
+        amount=answer.total,
+        currency=answer.currency.upper(),
+        status=answer.status,
+        livemode=answer.livemode,
+        metadata=_metadata(answer.metadata),
+    )
+
+
+def dispute_of(answer: Dispute) -> RemoteDispute:
+    """Read a dispute."""
+    due_by = answer.evidence_details.due_by
+    return RemoteDispute(
+        stripe_id=answer.id,
+        payment_id=_id(answer.payment_intent),
+        amount=answer.amount,
+        currency=answer.currency.upper(),
+        reason=answer.reason,
+        status=answer.status,
+        livemode=answer.livemode,
+        evidence_due_at=_instant(due_by) if due_by else None,
+        opened_at=_instant(answer.created),
+    )
+
+
+def event_of(answer: Event) -> RemoteEvent:
+    """Read an event."""
+    return RemoteEvent(stripe_id=answer.id, type=answer.type, payload=answer.to_dict(for_json=True))
+
+
+def calculation_of(answer: Calculation) -> RemoteCalculation:
+    """Read what Stripe Tax worked out, one rate at a time."""
+    return RemoteCalculation(
+        stripe_id=answer.id or "",
+        currency=answer.currency.upper(),
+        tax=answer.tax_amount_exclusive,
+        rates=tuple(_rate(found) for found in answer.tax_breakdown),
+    )
+
+
+def _rate(found: Any) -> RemoteTax:  # noqa: ANN401 - the SDK's nested class has no name of its own
+    rate = found.tax_rate_details
+    place = "-".join(filter(None, [rate.country, rate.state])) if rate.country else ""
+    kind = (rate.tax_type or "tax").replace("_", " ").upper()
+    percentage = f"{Decimal(rate.percentage_decimal or 0).normalize():f}"
+    words = " ".join(filter(None, [kind, place, f"{percentage} %"]))
+    if not found.amount and found.taxability_reason:
+        words = f"{words}: {found.taxability_reason.replace('_', ' ')}"
+    source = ":".join(["stripe", place, rate.tax_type or "", percentage, found.taxability_reason or ""])
+    return RemoteTax(words=words, amount=found.amount, taxable=found.taxable_amount, source=source)
+
+
+def _card(answer: Customer) -> str:
+    """How a customer pays by default: the card itself where it was expanded, else that there is something."""
+    settings = getattr(answer, "invoice_settings", None)
+    method = getattr(settings, "default_payment_method", None)
+    if method is None or isinstance(method, str):
+        return method or ""
+    card = getattr(method, "card", None)
+    return f"{card.brand} {card.last4}" if card is not None else str(method.type)
 
 
 def _metadata(found: Any) -> dict[str, str]:  # noqa: ANN401 - the SDK's untyped object, or none

@@ -86,7 +86,7 @@ def secret(settings):
 
 
 @pytest.fixture
-def stripe(tmp_path, settings, monkeypatch, clock):
+def stripe(db, tmp_path, settings, monkeypatch, clock):
     """A sandbox, and our side configured for it; the SDK repeats nothing by itself, so that every fault is seen."""
     place = Settings(host="127.0.0.1", port=0, database=tmp_path / "sandbox.sqlite", api_key=KEY)
     with Sandbox(settings=place, clock=clock.seconds) as sandbox:

@@ -6,19 +6,24 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing.models import Invoice
+from billing.models import Finding, Invoice
+from billing.models.findings import FindingKind as Kind
 from billing.stripe import delivery, outbox, reconcile
-from billing.stripe.reconcile import Kind
 from tests.stripe import rows
 
 
 def findings(clock, since=None):
     found = reconcile.compare(now=clock.now, since=since).findings
-    return [(finding.kind, finding.number, finding.at_risk) for finding in found]
+    return [(finding.kind, finding.subject.split()[0], str(finding.at_risk)) for finding in found if told(finding)]
 
 
 def details(clock):
-    return [finding.detail for finding in reconcile.compare(now=clock.now).findings]
+    return [finding.detail for finding in reconcile.compare(now=clock.now).findings if told(finding)]
+
+
+def told(finding):
+    """What is about the messages and payments behind a difference has tests of its own."""
+    return finding.kind not in {Kind.STUCK, Kind.PAYMENTS, Kind.CUSTOMER_GONE}
 
 
 def test_books_that_agree_have_no_findings(stripe, collected, clock):
