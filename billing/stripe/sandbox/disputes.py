@@ -7,7 +7,7 @@ from billing.stripe.sandbox.objects import Body, merge_metadata, public
 from billing.stripe.sandbox.store import Filter
 
 ANSWER_SECONDS = 7 * 86_400
-_OPEN = ("needs_response", "under_review", "warning_needs_response")
+UNDECIDED = ("needs_response", "under_review", "warning_needs_response")
 # What Stripe's test mode decides by: docs.stripe.com/testing#disputes, "Evidence".
 _VERDICTS = {"winning_evidence": "won", "losing_evidence": "lost"}
 
@@ -93,7 +93,7 @@ def list_all(*, call: Call, params: Body) -> Body:
 
 def _undecided(call: Call, dispute: str) -> Body:
     found = call.fetch(kind="dispute", id=dispute)
-    if found["status"] not in _OPEN:
+    if found["status"] not in UNDECIDED:
         raise InvalidRequestError(f"This dispute is already closed: it is {found['status']}.", param="id")
     return found
 

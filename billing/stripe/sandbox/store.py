@@ -192,6 +192,10 @@ class Store:
             (outcome, int(is_delivered), event),
         )
 
+    def give_up(self, *, event: str, attempts: int) -> None:
+        """Let an event stay undelivered, as one that was tried so many times."""
+        self._connection.execute("UPDATE deliveries SET attempts = ? WHERE event = ?", (attempts, event))
+
     def renew_deliveries(self) -> None:
         """Give every undelivered event all its attempts again."""
         self._connection.execute("UPDATE deliveries SET attempts = 0 WHERE is_delivered = 0")
