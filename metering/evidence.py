@@ -3,7 +3,7 @@
 Everything is read within one `reading`, from one customer, from the database and from archives alike.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from psycopg.sql import SQL, Composable, Literal
 
 from metering import definitions, meters, readings, seals, usage
+from metering.judging import MAX_AHEAD
 from metering.models import Batch, Environment
 from metering.restored import Restored
 from metering.rules import Rule
@@ -28,7 +29,7 @@ WHERE e.customer_id = {customer} AND e.environment = {environment} AND b.fold_id
 _USED: Final = SQL("({type} AND e.time >= {starts} AND e.time < {ends})")
 _USED_BEFORE: Final = SQL("({type} AND e.time < {ends})")
 _EVENTS: Final = SQL("""
-SELECT e.batch_id, e.place, e.event_id, e.source, e.type, e.subject, e.environment, e.time, e.data,
+SELECT e.batch_id, e.place, e.event_id, e.source, e.type, e.subject, e.environment, e.time, e.data::text,
        (SELECT v.fold_id FROM metering_void v
         WHERE v.customer_id = e.customer_id AND v.batch_id = e.batch_id AND v.place = e.place AND v.fold_id <= {as_of})
 FROM {relation} e JOIN metering_wanted USING (batch_id)
@@ -68,7 +69,10 @@ class ProvenBatch:
 
 @dataclass(frozen=True, slots=True)
 class ProvenEvent:
-    """An event at its place in a batch. `voided` is the fold that took it back, where it had by the fold asked for."""
+    """An event at its place in a batch, its data as the JSON text that is stored.
+
+    `voided` is the fold that took it back, where one had by the fold asked for.
+    """
 
     batch_id: int
     place: int
@@ -78,7 +82,7 @@ class ProvenEvent:
     subject: str
     environment: str
     time: datetime
-    data: Mapping[str, Any]
+    data: str
     voided: int | None
 
 
@@ -96,8 +100,8 @@ class Reading:
         since = None if rule.aggregation.key == "level" else question["starts_at"]
         return usage.read(**question, events=self.restored.relation(since=since))
 
-    def select(self, wanted: Sequence[Wanted]) -> Iterator[ProvenBatch]:
-        """Yield every batch with an event that is wanted, in order of id. To be called once, before `events`."""
+    def select(self, wanted: Sequence[Wanted]) -> None:
+        """Choose every batch with an event that is wanted; once in a reading, before `batches` and `events`."""
         conditions = [self._used(meters.find(key=one.meter), one) for one in dict.fromkeys(wanted)] or [SQL("false")]
         query = _WANTED.format(
             relation=self._relation(wanted),
@@ -107,17 +111,20 @@ class Reading:
             any=SQL(" OR ").join(conditions),
         )
         readings.run(query)
+
+    def batches(self) -> Iterator[ProvenBatch]:
+        """Yield the batches that were selected, by id."""
         ids = [number for (number,) in readings.fetch(SQL("SELECT batch_id FROM metering_wanted ORDER BY 1"))]
         for start in range(0, len(ids), AT_ONCE):
             yield from _batches(ids[start : start + AT_ONCE])
 
-    def events(self, wanted: Sequence[Wanted]) -> Iterator[ProvenEvent]:
+    def events(self) -> Iterator[ProvenEvent]:
         """Yield all events of the batches that were selected, by batch and place; also those that nobody asked for."""
         ((first, last),) = readings.fetch(_BOUNDS)
         if first is None:
             return
         query = _EVENTS.format(
-            relation=self._relation(wanted),
+            relation=self.restored.relation(since=first + MAX_AHEAD),
             customer=Literal(self.customer_id),
             as_of=Literal(self.as_of),
             first=Literal(first),
