@@ -17,13 +17,13 @@ from billing.models.invoices import Moment
 from billing.periods import Period
 from billing.planned import ARREARS
 from billing.rating import statement
-from billing.rating.adjustments import Adjustment, FreeOfCharge, GivenBack
+from billing.rating.adjustments import Adjustment, FreeOfCharge, GivenBack, Late
 from billing.rating.lines import Line, RatedPeriod
-from billing.rating.terms import Terms
+from billing.rating.terms import TaxRule, Terms
 from billing.rating.usage import Part, Usage
 from metering import usage
 
-_AGAIN: Final = "~"  # tells two agreements on one rate card apart within a cycle; no key has it
+AGAIN: Final = "~"  # tells two agreements on one rate card apart within a cycle; no key has it
 _FREE: Final[Mapping[str, str]] = MappingProxyType({TRIAL: "free trial", PAUSED: "paused"})
 
 
@@ -34,6 +34,15 @@ class Reference:
     rate_card_id: int | None = None
     terms: str = ""
     adjusts_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Belated:
+    """A line for usage of an earlier period that came late, what it concerns, and the version it is taxed as."""
+
+    adjustment: Late
+    reference: Reference
+    version_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +59,14 @@ class Inputs:
     """What a cycle is rated from: the terms, and what they came from.
 
     `charged` are the rate cards by their keys in the terms, `back` is the prepaid time that is given back by the source
-    of its line; `adjustments` are what the lines beside the prices are made from.
+    of its line, `free` what was measured and costs nothing; `adjustments` are what the lines beside the prices are made
+    from.
     """
 
     terms: Terms
     charged: Mapping[str, Due]
     back: Mapping[str, Unused]
+    free: tuple[Due, ...]
     adjustments: tuple[Adjustment, ...]
 
 
@@ -65,7 +76,8 @@ class Question:
 
     `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
     customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does;
-    `carried` is what the cycle inherits, where it is not what the one before it left over.
+    `carried` is what the cycle inherits, where it is not what the one before it left over. `late` is what came late of
+    the periods before.
     """
 
     period: BillingPeriod
@@ -76,6 +88,7 @@ class Question:
     is_supposed: bool = False
     read: Callable[..., usage.Usage] = usage.read
     carried: Mapping[str, Decimal] | None = None
+    late: tuple[Belated, ...] = ()
 
     @property
     def cycle(self) -> Period:
@@ -102,7 +115,8 @@ def assess(question: Question) -> Assessment:
     """Return what a cycle costs; writes nothing. Raises RatingError, PriceError and what metering.usage raises."""
     inputs = gather(question)
     rated = statement.rate(inputs.terms)
-    references = tuple(_reference(line, inputs.charged, inputs.back) for line in rated.lines)
+    late = {one.adjustment.source: one.reference for one in question.late}
+    references = tuple(late.get(line.source) or _reference(line, inputs.charged, inputs.back) for line in rated.lines)
     return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
 
 
@@ -116,13 +130,15 @@ def gather(question: Question) -> Inputs:
         key=lambda due: (order[due.run.planned.card.key], due.service.period.starts_at),
     )
     charged = dict(_named(due for due in found if not due.run.free))
-    back = {} if question.moment == Moment.OPENING else _unused(runs, prepaid)
-    adjustments = (*(_unused_time(source, one) for source, one in back.items()), *_free_usage(question, found))
+    back = _unused(runs, prepaid) if question.moment == Moment.CLOSING else {}
+    free = tuple(due for due in found if due.run.free and due.run.planned.card.meter)
+    beside = (*(_unused_time(source, one) for source, one in back.items()), *_free_usage(question, free))
+    adjustments: tuple[Adjustment, ...] = (*beside, *(one.adjustment for one in question.late))
     lines = tuple(line for one in adjustments if (line := one.line()) is not None)
     terms = _terms(question, charged, lines)
     if not question.is_supposed:
-        terms = replace(terms, tax=surroundings.tax(question.contract, question.cycle, _by_version(charged, back)))
-    return Inputs(terms, charged, back, adjustments)
+        terms = replace(terms, tax=_tax(question, charged, back))
+    return Inputs(terms, charged, back, free, adjustments)
 
 
 def _dues(question: Question, runs: Sequence[Run], prepaid: Sequence[Prepaid]) -> Iterator[Due]:
@@ -130,6 +146,8 @@ def _dues(question: Question, runs: Sequence[Run], prepaid: Sequence[Prepaid]) -
     if question.is_supposed:
         ours = (replace(run, planned=replace(run.planned, billed=ARREARS)) for run in _within(runs, cycle))
         yield from dues.in_arrears(runs=ours, cycle=cycle, clock=clock)
+        return
+    if question.moment == Moment.LATE:
         return
     if question.moment == Moment.CLOSING:
         so_far = runs if question.until is None else _until(runs, question.until)
@@ -159,7 +177,7 @@ def _named(found: Iterable[Due]) -> Iterator[tuple[str, Due]]:
     taken: set[str] = set()
     for due in found:
         key = due.run.planned.card.key
-        names = (key if number == 1 else f"{key}{_AGAIN}{number}" for number in count(1))
+        names = (key if number == 1 else f"{key}{AGAIN}{number}" for number in count(1))
         name = next(name for name in names if name not in taken)
         taken.add(name)
         yield name, due
@@ -170,7 +188,7 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
     currency = contract.subscription.currency
     names: dict[str, list[str]] = defaultdict(list)
     for name in charged:
-        names[_plain(name)].append(name)
+        names[plain_key(name)].append(name)
     version = surroundings.version_at_end(contract, cycle)
     discounts = surroundings.plan_discounts(contracts.shelf(version.pk).offer, currency, names)
     is_closing = question.moment == Moment.CLOSING
@@ -194,19 +212,21 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
     )
 
 
-def _by_version(charged: Mapping[str, Due], back: Mapping[str, Unused]) -> dict[int, dict[str, list[str]]]:
-    """Return the keys of the rate cards of each version, those of which time is given back among them."""
+def _tax(question: Question, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> TaxRule | None:
+    """Return the rule for the rate cards of each version, those of which time is given back, or late, among them."""
     names: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, due in charged.items():
-        names[due.run.version_id][_plain(name)].append(name)
+        names[due.run.version_id][plain_key(name)].append(name)
     for source, one in back.items():
         names[one.prepaid.version_id][one.prepaid.card].append(_given_back(one.prepaid, source))
-    return names
+    for late in question.late:
+        names[late.version_id][plain_key(late.adjustment.card)].append(late.adjustment.card)
+    return surroundings.tax(question.contract, question.cycle, names)
 
 
 def _given_back(prepaid: Prepaid, source: str) -> str:
     """Return the key under which time is given back: it may be of another version than what is charged."""
-    return f"{prepaid.card}{_AGAIN}{source}"
+    return f"{prepaid.card}{AGAIN}{source}"
 
 
 def _measure(question: Question, due: Due) -> Usage:
@@ -242,9 +262,8 @@ def _free_usage(question: Question, found: Iterable[Due]) -> Iterator[FreeOfChar
     """Yield what was measured while nothing is charged: it is shown, and costs nothing."""
     currency = question.contract.subscription.currency
     for due in found:
-        if due.run.free and due.run.planned.card.meter:
-            card, usage = due.run.planned.card, _measure(question, due)
-            yield FreeOfCharge(card, usage, due.service, currency, due.run.free, _FREE[due.run.free])
+        card, usage = due.run.planned.card, _measure(question, due)
+        yield FreeOfCharge(card, usage, due.service, currency, due.run.free, _FREE[due.run.free])
 
 
 def _reference(line: Line, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> Reference:
@@ -259,11 +278,12 @@ def _in_plain_keys(rated: RatedPeriod) -> RatedPeriod:
     """Return what was rated under the rate cards' own keys; of what is carried, that of the terms which hold last."""
     return replace(
         rated,
-        lines=tuple(replace(line, card=_plain(line.card)) for line in rated.lines),
-        draws=tuple(replace(draw, card=_plain(draw.card)) for draw in rated.draws),
-        carried={_plain(key): quantity for key, quantity in rated.carried.items()},
+        lines=tuple(replace(line, card=plain_key(line.card)) for line in rated.lines),
+        draws=tuple(replace(draw, card=plain_key(draw.card)) for draw in rated.draws),
+        carried={plain_key(key): quantity for key, quantity in rated.carried.items()},
     )
 
 
-def _plain(name: str) -> str:
-    return name.partition(_AGAIN)[0]
+def plain_key(name: str) -> str:
+    """Return a rate card's own key, without what tells its agreements within a cycle apart."""
+    return name.partition(AGAIN)[0]

@@ -148,6 +148,10 @@ class EarlierInvoiceError(AwaitedError):
 class DraftChangedError(CloseError):
     """A draft that waited for its review is not what its period comes to any more."""
 
+    def __init__(self, message: str, *, invoice_id: int) -> None:
+        super().__init__(message)
+        self.invoice_id = invoice_id
+
 
 class OutOfBoundsError(CloseError):
     """What the period comes to is beyond the operator's bounds; a person may release it."""

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
-from billing import credits, recognition, recurring_grants, rehearsals, runs, top_ups
-from billing.dunning import mails, reminders
+from billing import credits, mails, recognition, recurring_grants, rehearsals, runs, top_ups
+from billing.dunning import reminders
 from billing.endpoints import delivery, devices
 from billing.errors import PeriodError
 from billing.models import Rehearsal

@@ -1,6 +1,6 @@
 """The read door: exact quantities of usage, as of a fold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Max
+from psycopg.sql import Composable
 
 from metering import audit, rewinds, slices, tallies
 from metering import fold as folding
@@ -22,11 +23,14 @@ from metering.quantities import EXACT, plain, product
 from metering.rules import Rule
 from metering.slices import Slice, Span
 from metering.tallies import Group, Question, Tallies, Tally
+from metering.touches import Since, Touched, touched
 
 __all__ = [
     "Account",
     "MeterInfo",
+    "Since",
     "Span",
+    "Touched",
     "Usage",
     "UsageRow",
     "account",
@@ -36,6 +40,8 @@ __all__ = [
     "meters",
     "quantity",
     "read",
+    "touched",
+    "unfolded",
 ]
 
 _NOTHING: Final = Tally(quantity=Decimal(0), change=Decimal(0))
@@ -73,11 +79,13 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
     zone: str = "UTC",
     environment: str = Environment.PRODUCTION,
     as_of: int | None = None,
+    events: Composable | None = None,
 ) -> Usage:
     """Return the usage of a customer in [starts_at, ends_at), counting folded events only.
 
     Rows come by time, then by group; there are none for slices and groups without usage, but without `group_by` and
-    `window` there is always exactly one. A level's quantity is in value-seconds. Raises UnknownMeterError,
+    `window` there is always exactly one. A level's quantity is in value-seconds. With `events`, a relation that holds
+    all of them (`metering.evidence`), they are counted anew and no window is read. Raises UnknownMeterError,
     UnknownDimensionError, UnknownFoldError, InvalidQueryError and ArchivedUsageError.
     """
     rule = catalogue.find(key=meter)
@@ -91,6 +99,7 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
         group_by=tuple(group_by),
         filters=filters or {},
         as_of=as_of,
+        relation=events,
     )
     found = _collect(question)
     rows = list(_rows(question, found, keep_zero=not group_by and window is None))
@@ -146,6 +155,14 @@ def has_unfolded(*, customer_id: int) -> bool:
     return Batch.objects.filter(**waiting).exists() or Void.objects.filter(**waiting).exists()
 
 
+def unfolded(*, customers: Collection[int]) -> set[int]:
+    """Return those of some customers that have usage which was accepted, or taken back, but is in no quantity yet."""
+    waiting = {"customer_id__in": customers, "fold": None}
+    batches = Batch.objects.filter(**waiting).values_list("customer_id", flat=True)
+    voids = Void.objects.filter(**waiting).values_list("customer_id", flat=True)
+    return set(batches.union(voids))
+
+
 def catch_up(*, now: datetime) -> int:
     """Fold whatever was committed before the call, and return the newest fold: the cut-off for a close."""
     folding.fold_all(now=now)
@@ -186,6 +203,8 @@ def _collect(question: Question) -> Tallies:
     if asked is not None and latest is not None and not 0 <= asked <= latest:
         raise UnknownFoldError(asked, latest=latest)
     question = replace(question, as_of=min((one for one in (asked, last) if one is not None), default=None))
+    if question.relation is not None:
+        return _tally(question, use_windows=False)
     if question.as_of is not None and question.as_of != last:
         near = rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=question.as_of)
         question = replace(question, rewinds=near)

@@ -99,7 +99,12 @@ class Invoice(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status"),
-            models.UniqueConstraint(fields=["period", "moment"], condition=LIVE, name="invoice_once_a_moment"),
+            models.UniqueConstraint(
+                fields=["period", "moment"], condition=LIVE & ~models.Q(moment="late"), name="invoice_once_a_moment"
+            ),
+            models.UniqueConstraint(
+                fields=["period", "fold"], condition=LIVE & models.Q(moment="late"), name="invoice_late_once_a_fold"
+            ),
             models.CheckConstraint(condition=models.Q(moment__in=Moment.values), name="invoice_moment"),
             models.CheckConstraint(condition=models.Q(total__gte=0), name="invoice_total_not_negative"),
             models.CheckConstraint(

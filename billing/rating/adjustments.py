@@ -1,6 +1,7 @@
 """Adjustments: lines beside the prices of a period, each made from what decides it, for the invoice and its proof."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from billing.money import Money, round_half_up, zero
@@ -93,4 +94,53 @@ class FreeOfCharge:
         )
 
 
-Adjustment = GivenBack | FreeOfCharge
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What usage that came after an invoice makes of one of its lines: what it comes to now, less what was billed.
+
+    `label` names the period it was used in; `card` is the key under which it is taxed, `source` names the line.
+    """
+
+    card: str
+    label: str
+    description: str
+    meter: str
+    unit: str
+    now: tuple[Decimal, Money]
+    billed: tuple[Decimal, Money]
+    period: Period
+    source: str
+
+    @property
+    def quantity(self) -> Decimal:
+        """What is more than was billed; below nothing where it is less."""
+        return plain(Fraction(self.now[0]) - Fraction(self.billed[0]))
+
+    @property
+    def amount(self) -> Money:
+        """What is due for it: both were rounded before (stripe.md F3), so that nothing is lost between them."""
+        return self.now[1] - self.billed[1]
+
+    def line(self) -> Line:
+        """Return the line that charges it, or gives it back."""
+        (quantity, amount), (quantity_billed, amount_billed) = self.now, self.billed
+        rows = (
+            PriceRow(f"{text_of(quantity)} {self.unit} with what came late", quantity, None, amount.amount),
+            PriceRow(f"{text_of(quantity_billed)} billed before", -quantity_billed, None, -amount_billed.amount),
+        )
+        return Line(
+            kind=LineKind.LATE,
+            card=self.card,
+            description=f"{self.label}: {self.description}"[:250],
+            meter=self.meter,
+            quantity=self.quantity,
+            unit=self.unit,
+            amount=self.amount,
+            rows=rows,
+            starts_at=self.period.starts_at,
+            ends_at=self.period.ends_at,
+            source=self.source,
+        )
+
+
+Adjustment = GivenBack | FreeOfCharge | Late

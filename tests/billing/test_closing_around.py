@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from billing import catalog, changes, closing, coupons, credits, invoicing, ledger, recognition, subscriptions
+from billing import catalog, changes, closing, coupons, credits, invoicing, ledger, parking, recognition, subscriptions
 from billing.changes import Act
 from billing.ledger import Units
 from billing.models import (
