@@ -12,7 +12,6 @@ from agents.models import Customer
 from agents.models.keys import Scope
 from billing import dunning
 from billing.dunning import Arrear
-from billing.money import Money
 
 
 class DunningDetail(APIView):
@@ -40,7 +39,7 @@ def _arrear(one: Arrear) -> dict[str, Any]:
     return {
         "number": invoice.number,
         "currency": invoice.currency,
-        "due": f"{Money(invoice.due, invoice.currency).amount:f}",
+        "due": f"{one.owed.amount:f}",
         "due_at": _instant(invoice.due_at),
         "reminders": one.reminders,
         "next_at": _instant(one.next_at),

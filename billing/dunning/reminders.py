@@ -7,14 +7,13 @@ import structlog
 from django.db import transaction
 
 from agents.models import Customer
-from billing import mails, pay_links
+from billing import claims, mails, pay_links
 from billing.dunning import arrears, schedule, suspensions
 from billing.dunning.arrears import SUSPENDING, Debt
 from billing.dunning.schedule import Schedule
 from billing.endpoints.announcing import tell_invoice
 from billing.models import Invoice, Reminder
 from billing.models.endpoints import EventType
-from billing.money import Money
 from billing.portal.wording import day_text, money_text
 
 log = structlog.get_logger(__name__)
@@ -89,7 +88,7 @@ def _write_mail(debt: Debt, plan: Schedule, step: int, now: datetime) -> None:
     is_last = step == plan.last
     context = {
         "number": invoice.number,
-        "due": money_text(Money(invoice.due, invoice.currency)),
+        "due": money_text(claims.outstanding(invoice=invoice)),
         "due_on": day_text(debt.anchor),
         "is_declined": invoice.due_at is not None and debt.anchor < invoice.due_at,
         "pay_url": pay_links.url_of(invoice=invoice),

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agents.models import Customer
-from billing import pay_links
+from billing import claims, pay_links
 from billing.dunning import arrears, schedule
 from billing.models import Invoice, Suspension
+from billing.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Arrear:
     """An invoice that is not paid in time; `next_at` is its next reminder, none after the last."""
 
     invoice: Invoice
+    owed: Money
     reminders: int
     next_at: datetime | None
     suspends_at: datetime
@@ -38,6 +40,7 @@ def standing_of(*, customer: Customer, now: datetime) -> Standing:
         found.append(
             Arrear(
                 invoice=debt.invoice,
+                owed=claims.outstanding(invoice=debt.invoice),
                 reminders=debt.reminded,
                 next_at=plan.step_at(anchor=debt.anchor, step=upcoming) if upcoming <= plan.last else None,
                 suspends_at=plan.suspends_at(warned_at=last_at),
