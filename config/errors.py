@@ -14,6 +14,7 @@ import agents.compat.errors
 import agents.errors
 import billing.endpoints.errors
 import billing.errors
+import billing.stripe.errors
 import billing.papers.errors
 import metering.errors
 import runtime.wire
@@ -53,6 +54,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     metering.errors.ArchivedEventError: (409, "The event is archived"),
     metering.errors.InvalidVoidError: (422, "The event cannot be taken back so"),
     metering.errors.MeteringError: (400, "The question cannot be answered"),
+    billing.stripe.errors.CounterpartError: (409, "Stripe has no customer to open this for"),
     billing.errors.ChangeRefusedError: (409, "The subscription cannot be changed so"),
     billing.errors.SubscriptionExistsError: (409, "The customer has a subscription"),
     billing.errors.PlanVersionConflictError: (409, "The version is published with other content"),

@@ -14,6 +14,7 @@ class Scope(models.TextChoices):
     METERS_WRITE = "meters:write"
     INVOICES_READ = "invoices:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    PAYMENTS_WRITE = "payments:write"
 
 
 class Environment(models.TextChoices):

@@ -12,6 +12,7 @@ from billing.api.endpoints import (
     WebhookEndpointTest,
     WebhookReplay,
 )
+from billing.api.payments import BillingPortalSession
 from billing.api.views import InvoiceDetail, InvoiceList, PlanList
 
 urlpatterns = [
@@ -21,6 +22,7 @@ urlpatterns = [
     path("invoices/<str:number>", InvoiceDetail.as_view(), name="invoice"),
     path("credit-notes/<str:number>.html", CreditNoteHtml.as_view(), name="credit-note-html"),
     path("credit-notes/<str:number>.pdf", CreditNotePdf.as_view(), name="credit-note-pdf"),
+    path("billing-portal-session", BillingPortalSession.as_view(), name="billing-portal-session"),
     path("dunning", DunningDetail.as_view(), name="dunning"),
     path("webhook-endpoints", WebhookEndpointList.as_view(), name="webhook-endpoints"),
     path("webhook-endpoints/<int:pk>", WebhookEndpointDetail.as_view(), name="webhook-endpoint"),

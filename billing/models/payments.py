@@ -91,7 +91,7 @@ class ObjectKind(models.TextChoices):
 
 
 class StripeObject(models.Model):
-    """The counterpart at Stripe of a credit note, a refund or the tax of an invoice; `reference` is our number of it."""
+    """The counterpart at Stripe of a credit note, a refund or an invoice's tax; `reference` is our number of it."""
 
     kind = models.CharField(max_length=16, choices=ObjectKind.choices)
     reference = models.CharField(max_length=80)

@@ -167,7 +167,7 @@ def _taken_back(now: datetime) -> dict[str, Any]:
     return {"state": OutboxState.SUPERSEDED, "error": "Taken back before it was sent.", "finished_at": now}
 
 
-def _message(  # noqa: PLR0913 - the columns of the row
+def _message(
     name: str, operation: Operation, invoice: Invoice, told: Content, now: datetime, subject: str = ""
 ) -> OutboxMessage:
     return OutboxMessage(

@@ -16,7 +16,7 @@ DELETED = "deleted"
 class RemoteCustomer:
     """A customer at Stripe; of a deleted one Stripe tells the id only.
 
-    `card` is how it pays unless told otherwise, in words such as "visa 4242"; empty for none.
+    `card` is the payment method that it pays by unless told otherwise; empty for none.
     """
 
     stripe_id: str
@@ -53,7 +53,7 @@ class RemoteInvoice:
 
     @property
     def moved_to_balance(self) -> int:
-        """What finalizing moved to the customer's balance at Stripe; below zero what the balance paid (stripe.md C4)."""
+        """What finalizing moved to the customer's balance there; below zero what that balance paid (stripe.md C4)."""
         return 0 if self.ending_balance is None else self.ending_balance - self.starting_balance
 
     def summary(self) -> dict[str, str]:
@@ -289,13 +289,8 @@ def _rate(found: Any) -> RemoteTax:  # noqa: ANN401 - the SDK's nested class has
 
 
 def _card(answer: Customer) -> str:
-    """How a customer pays by default: the card itself where it was expanded, else that there is something."""
     settings = getattr(answer, "invoice_settings", None)
-    method = getattr(settings, "default_payment_method", None)
-    if method is None or isinstance(method, str):
-        return method or ""
-    card = getattr(method, "card", None)
-    return f"{card.brand} {card.last4}" if card is not None else str(method.type)
+    return _id(getattr(settings, "default_payment_method", None))
 
 
 def _metadata(found: Any) -> dict[str, str]:  # noqa: ANN401 - the SDK's untyped object, or none

@@ -89,7 +89,7 @@ def _send(client: StripeClient, claim: Claim, now: datetime) -> Outcome:
         if not settle(claim=claim, now=now, **told):
             return Outcome.LOST
         done.keep(now)
-    log.info(f"outbox.{outcome.value}", key=claim.message.key, attempt=claim.attempt, **done.response)
+    log.info("outbox.done", outcome=outcome.value, key=claim.message.key, attempt=claim.attempt, **done.response)
     return outcome
 
 

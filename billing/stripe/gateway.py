@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 from stripe import CardError, StripeClient, StripeError
 from stripe.params import (
     CustomerCreateParams,
-    CustomerRetrieveParams,
     CustomerUpdateParams,
     InvoiceAddLinesParams,
     InvoiceCreateParams,
@@ -41,12 +40,16 @@ def create_customer(client: StripeClient, *, params: Mapping[str, Any], key: str
 
 
 def retrieve_customer(client: StripeClient, *, stripe_id: str) -> RemoteCustomer:
-    """Read a customer with the card it pays by; a deleted one is told as such."""
+    """Read a customer; a deleted one is told as such, and has no card."""
     with reading(f"read customer {stripe_id}"):
-        expanded = {"expand": ["invoice_settings.default_payment_method"]}
-        return counterparts.customer_of(
-            client.v1.customers.retrieve(stripe_id, cast("CustomerRetrieveParams", expanded))
-        )
+        return counterparts.customer_of(client.v1.customers.retrieve(stripe_id))
+
+
+def describe_card(client: StripeClient, *, stripe_id: str) -> str:
+    """Read a payment method and name it in words, such as "visa 4242"."""
+    with reading(f"read payment method {stripe_id}"):
+        found = client.v1.payment_methods.retrieve(stripe_id)
+        return f"{found.card.brand} {found.card.last4}" if found.card is not None else str(found.type)
 
 
 def update_customer(client: StripeClient, *, stripe_id: str, params: Mapping[str, Any], key: str) -> RemoteCustomer:

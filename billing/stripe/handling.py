@@ -165,7 +165,8 @@ def _read_customer(client: StripeClient, stripe_id: str, now: datetime) -> Handl
     if remote.deleted:
         _gone(row, now)
     else:
-        mirror.note_card(remote=remote)
+        card = gateway.describe_card(client, stripe_id=remote.card) if remote.card else ""
+        mirror.note_card(stripe_id=stripe_id, card=card)
     return APPLIED
 
 

@@ -62,7 +62,7 @@ def require_mode(*, livemode: bool, what: str) -> None:
 def keep_customer(*, customer_id: int, remote: RemoteCustomer) -> None:
     """Record which customer at Stripe is ours; in the transaction that records the answer."""
     StripeCustomer.objects.create(
-        customer_id=customer_id, stripe_id=remote.stripe_id, livemode=remote.livemode, card=remote.card
+        customer_id=customer_id, stripe_id=remote.stripe_id, livemode=remote.livemode
     )
 
 
@@ -81,12 +81,12 @@ def relink_customer(*, customer_id: int, remote: RemoteCustomer) -> bool:
         raise CustomerGoneError(f"{remote.stripe_id} was deleted at Stripe too.")
     require_mode(livemode=remote.livemode, what=remote.stripe_id)
     broken = StripeCustomer.objects.filter(customer_id=customer_id, broken_at__isnull=False)
-    return broken.update(stripe_id=remote.stripe_id, broken_at=None, broken_reason="", card=remote.card) == 1
+    return broken.update(stripe_id=remote.stripe_id, broken_at=None, broken_reason="") == 1
 
 
-def note_card(*, remote: RemoteCustomer) -> None:
-    """Record how a customer pays, in words."""
-    StripeCustomer.objects.filter(stripe_id=remote.stripe_id).update(card=remote.card)
+def note_card(*, stripe_id: str, card: str) -> None:
+    """Record how a customer pays, in words; empty for no card."""
+    StripeCustomer.objects.filter(stripe_id=stripe_id).update(card=card[:80])
 
 
 def keep_object(

@@ -192,6 +192,12 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         {"type": "string", "format": "binary"}, media="application/pdf", refusals=(501,)
     ),
     ("billing.api.views.PlanList", "GET"): Operation(PLANS),
+    ("billing.api.payments.BillingPortalSession", "POST"): Operation(
+        record(url=TEXT),
+        status=201,
+        body={"type": "object", "properties": {"return_url": TEXT}, "additionalProperties": False},
+        refusals=(409, 415),
+    ),
     ("billing.api.dunning.DunningDetail", "GET"): Operation(DUNNING),
     ("billing.api.endpoints.WebhookEndpointList", "GET"): Operation(ENDPOINTS),
     ("billing.api.endpoints.WebhookEndpointList", "POST"): Operation(
