@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -24,6 +25,8 @@ from runtime.wire import canonical, format_time, to_base64url
 
 MEDIA_TYPE: Final = "application/zip"
 _CHUNK: Final = 1 << 20
+_INSTANT: Final = timedelta(microseconds=1)
+_FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ def write(*, invoice: Invoice, out: IO[bytes], archives: Path) -> None:
         pack.add(layout.EVENTS, _chunks(events))
         pack.add(layout.INVOICE, [text])
         plans = _plans(parts)
-        pack.add(layout.METERS, [canonical(_meters(parts, plans))])
-        pack.add(layout.PLANS, [canonical(plans)])
-        pack.add(layout.TERMS, [canonical({"parts": [terms.write(_basis(one)) for one in parts]})])
+        pack.add(layout.METERS, [layout.text_of(_meters(parts, plans))])
+        pack.add(layout.PLANS, [layout.text_of(plans)])
+        pack.add(layout.TERMS, [layout.text_of({"parts": [terms.write(_basis(one)) for one in parts]})])
         pack.seal(invoice=invoice.number or "", digest=hashlib.sha256(text).hexdigest())
 
 
@@ -183,11 +186,13 @@ def _basis(part: _Part) -> Basis:
 
 def _agreed(part: _Part, name: str, due: Due) -> Agreed:
     contract, run, key = part.question.contract, due.run, due.run.planned.card.key
-    own = {one.card: one.fields for one in contract.overrides if one.holds(run.starts_at)}
+    # A run on the same terms may cross versions; it is known by the one that holds when it ends.
+    last = _FOREVER if run.ends_at is None else run.ends_at - _INSTANT
+    own = {one.card: one.fields for one in contract.overrides if one.holds(last)}
     origin = Origin(
         version=_name_of(contracts.shelf(run.version_id)),
         card=key,
-        phase=stretch_at(contract.timeline, at=run.starts_at).phase,
+        phase=stretch_at(contract.timeline, at=last).phase,
         override=own.get(key) or None,
     )
     document = planned.document_of(run.planned)

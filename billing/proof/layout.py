@@ -59,6 +59,15 @@ def packing(out: IO[bytes]) -> Iterator[Packing]:
         yield Packing(archive)
 
 
+def text_of(document: object) -> bytes:
+    """Return a document as JSON, its names in the order they have: that of dimensions is on the invoice.
+
+    Raises CanonicalError for what JSON has no one text for.
+    """
+    canonical(document)
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def event_line(event: bytes) -> bytes:
     """Return the line of an event, given as JSON without line feeds, behind its digest."""
     return _BEFORE + hashlib.sha256(event).hexdigest().encode() + _BETWEEN + event + _AFTER + b"\n"
@@ -90,11 +99,11 @@ class Bundle:
         raw = self.read(name)
         try:
             found = json.loads(raw.decode())
-            is_canonical = canonical(found) == raw
+            is_ours = text_of(found) == raw
         except (ValueError, RecursionError, CanonicalError) as error:
             raise BundleError(f"{name}: it is not JSON: {error}") from error
-        if not is_canonical:
-            raise BundleError(f"{name}: it is not in canonical form")
+        if not is_ours:
+            raise BundleError(f"{name}: it is not in the form that it was written in")
         return found
 
     def lines(self, name: str) -> Iterator[bytes]:

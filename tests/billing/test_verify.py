@@ -1,4 +1,4 @@
-"""Verification: every invoice comes out of raw events the same to the byte, wherever they lie, and says what does not."""
+"""Verification: every invoice comes out of raw events the same to the byte; what differs is named."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -96,7 +96,7 @@ def test_a_line_that_was_changed_is_found(invoice, tmp_path):
     untouched("billing_invoiceline")
     InvoiceLine.objects.filter(invoice=invoice, position=2).update(amount=Decimal("3.51"))
     found = verified(invoice, tmp_path)
-    assert ("digest", "amount") == tuple(one.name for one in found.differences)
+    assert tuple(one.name for one in found.differences) == ("digest", "amount")
     assert found.worked_out == found.digest, "what was worked out is what was issued"
     assert not found.is_equal
 
