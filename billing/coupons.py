@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from agents.models import Customer
+from billing import merging
 from billing.errors import CouponError
 from billing.models import BillingPeriod, Coupon, Invoice, InvoiceLine, Redemption, RedemptionUse
 from billing.models.coupons import Duration
@@ -69,12 +70,13 @@ def for_period(*, period: BillingPeriod, moment: Moment = Moment.CLOSING) -> tup
     """
     if not Redemption.objects.filter(customer_id=period.subscription.customer_id).exists():
         return ()
-    issued = Invoice.objects.filter(LIVE, period=period, moment=moment, number__isnull=False).first()
+    rated = Invoice.objects.filter(LIVE, merging.is_issued(), period=period, moment=moment)
+    issued = rated.select_related("merged_into").first()
     if issued is None:
         rows = _unused(period)
     else:
         rows = Redemption.objects.filter(
-            uses__period=period, uses__used_at__lte=issued.issued_at, uses__given_back_at=None
+            uses__period=period, uses__used_at__lte=(issued.merged_into or issued).issued_at, uses__given_back_at=None
         )
     ordered = list(rows.select_related("coupon").order_by("redeemed_at", "pk"))
     taken = _taken(period, moment) if ordered else {}
@@ -131,9 +133,13 @@ def _key(coupon: Coupon) -> str:
 def _taken(period: BillingPeriod, moment: Moment) -> dict[str, Decimal]:
     """Return what coupons took off on the invoices of a period that came before, by key."""
     before = InvoiceLine.objects.filter(
-        invoice__period=period, invoice__number__isnull=False, kind=LineKind.DISCOUNT, source__startswith=_PREFIX
+        merging.rated_as(period=period),
+        invoice__number__isnull=False,
+        kind=LineKind.DISCOUNT,
+        source__startswith=_PREFIX,
     ).exclude(invoice__status=InvoiceStatus.VOID)
-    sums = before.exclude(invoice__moment__in=_NOT_BEFORE[moment]).values_list("source").annotate(sum=Sum("amount"))
+    earlier = before.exclude(merging.rated_as(moment__in=_NOT_BEFORE[moment]))
+    sums = earlier.values_list("source").annotate(sum=Sum("amount"))
     return {source: -amount for source, amount in sums}
 
 

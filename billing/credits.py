@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from agents.models import Customer
-from billing import ledger
+from billing import ledger, merging
 from billing.errors import (
     CreditConflictError,
     CreditEndedError,
@@ -125,7 +125,7 @@ def for_period(*, period: BillingPeriod, currency: str, moment: Moment = Moment.
     Where the invoice of that moment was issued, it is what that invoice drew, so that it can be rated again for ever.
     """
     usable = Q(kind=GrantKind.PROMOTIONAL, currency=currency) | Q(currency__regex="^[a-z]")
-    issued = Invoice.objects.filter(LIVE, period=period, moment=moment, number__isnull=False).first()
+    issued = Invoice.objects.filter(LIVE, merging.is_issued(), period=period, moment=moment).first()
     if issued is None:
         customer_id = period.subscription.customer_id
         rows, sum_of = _serving(customer_id, period.starts_at, period.ends_at), -Sum("entries__amount")

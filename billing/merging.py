@@ -12,6 +12,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing import profiles
 from billing.errors import InvoiceStateError
@@ -45,6 +46,17 @@ def parts_of(*, invoice: Invoice) -> list[Invoice]:
     """Return what an invoice was rated as: itself, or the drafts that it was merged from, in the order of its lines."""
     parts = invoice.parts.select_related("period__subscription", "version__plan", "customer").order_by("pk")
     return list(parts) or [invoice]
+
+
+def is_issued() -> Q:
+    """Select invoices that were issued, by themselves or as a part of another."""
+    return Q(number__isnull=False) | Q(merged_into__isnull=False)
+
+
+def rated_as(**facts: Any) -> Q:  # noqa: ANN401 - values of the invoice's columns, as a filter takes them
+    """Select the issued lines that were rated as a draft of which `facts` hold, wherever they are printed."""
+    printed = Q(part__isnull=True, **{f"invoice__{name}": value for name, value in facts.items()})
+    return printed | Q(part__isnull=False, **{f"part__{name}": value for name, value in facts.items()})
 
 
 def _merged(group: list[Invoice], now: datetime) -> Invoice:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
+from billing import merging
 from billing.dues import Prepaid
 from billing.models import BillingPeriod, InvoiceLine
 from billing.models.catalog import Billed
@@ -35,10 +36,11 @@ def before(*, period: BillingPeriod, moment: Moment) -> list[Prepaid]:
 
 def _earlier(period: BillingPeriod, moment: Moment) -> QuerySet[InvoiceLine]:
     """The lines on the subscription's invoices before the one of a period and moment, in the order they were made."""
-    earlier = Q(invoice__period__starts_at__lt=period.starts_at)
+    ours = period.subscription_id
+    earlier = merging.rated_as(period__subscription_id=ours, period__starts_at__lt=period.starts_at)
     if moment == Moment.CLOSING:
-        earlier |= Q(invoice__period=period, invoice__moment=Moment.OPENING)
-    issued = InvoiceLine.objects.filter(earlier, invoice__period__subscription_id=period.subscription_id)
+        earlier |= merging.rated_as(period=period, moment=Moment.OPENING)
+    issued = InvoiceLine.objects.filter(earlier)
     return issued.exclude(invoice__status__in=(InvoiceStatus.DRAFT, InvoiceStatus.VOID))
 
 

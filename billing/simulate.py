@@ -10,7 +10,7 @@ from typing import Final
 from django.db.models import Q
 
 from agents.models import Customer
-from billing import closing
+from billing import closing, merging
 from billing.errors import PeriodError
 from billing.models import BillingPeriod, InvoiceLine, PlanVersion
 from billing.models.catalog import VersionStatus
@@ -125,7 +125,7 @@ def cheapest(*, customer: Customer, starts_at: datetime, ends_at: datetime, as_o
 
 def billed(*, periods: Sequence[BillingPeriod]) -> Iterator[Amount]:
     """Yield what the invoices of the periods say, without credits and taxes."""
-    lines = InvoiceLine.objects.filter(invoice__period__in=periods, invoice__status__in=ISSUED)
+    lines = InvoiceLine.objects.filter(merging.rated_as(period__in=periods), invoice__status__in=ISSUED)
     lines = lines.exclude(kind__in=_OWN_AFFAIR).select_related("rate_card", "invoice")
     for line in lines.order_by("invoice__issued_at", "position"):
         card = line.rate_card.key if line.rate_card else ""

@@ -50,13 +50,13 @@ class WebhookEndpointList(APIView):
 class WebhookEndpointDetail(APIView):
     """One endpoint."""
 
-    def get(self, request: Request, pk: int) -> Response:
+    def get(self, request: Request, endpoint_id: int) -> Response:
         """Show an endpoint: what it is told, and whether it fails."""
-        return Response(_body(_endpoint(request, pk)))
+        return Response(_body(_endpoint(request, endpoint_id)))
 
-    def patch(self, request: Request, pk: int) -> Response:
+    def patch(self, request: Request, endpoint_id: int) -> Response:
         """Change an endpoint; `is_enabled` switches it off, or on again, and what waited for it is sent then."""
-        endpoint = _endpoint(request, pk)
+        endpoint = _endpoint(request, endpoint_id)
         fields = _fields(request, {"url", "description", "types", "is_enabled"})
         changed = registry.change(
             endpoint=endpoint,
@@ -68,9 +68,9 @@ class WebhookEndpointDetail(APIView):
         )
         return Response(_body(changed))
 
-    def delete(self, request: Request, pk: int) -> Response:
+    def delete(self, request: Request, endpoint_id: int) -> Response:
         """Take an endpoint away: nothing more is sent to it."""
-        endpoint = _endpoint(request, pk)
+        endpoint = _endpoint(request, endpoint_id)
         registry.remove(endpoint=endpoint, now=datetime.now(UTC))
         return Response(_body(endpoint))
 
@@ -78,27 +78,27 @@ class WebhookEndpointDetail(APIView):
 class WebhookEndpointSecret(APIView):
     """The exchange of an endpoint's secret."""
 
-    def post(self, request: Request, pk: int) -> Response:
+    def post(self, request: Request, endpoint_id: int) -> Response:
         """Give it a fresh secret, shown in this answer only; for a day messages carry the signature of both."""
-        rotated = registry.rotate(endpoint=_endpoint(request, pk), now=datetime.now(UTC))
+        rotated = registry.rotate(endpoint=_endpoint(request, endpoint_id), now=datetime.now(UTC))
         return Response(_body(rotated) | {"secret": rotated.secret}, status=201)
 
 
 class WebhookEndpointTest(APIView):
     """A message to try an endpoint with."""
 
-    def post(self, request: Request, pk: int) -> Response:
+    def post(self, request: Request, endpoint_id: int) -> Response:
         """Send `endpoint.test` to this endpoint alone; what came of it is in its log."""
-        row = announcing.try_endpoint(endpoint=_endpoint(request, pk), now=datetime.now(UTC))
+        row = announcing.try_endpoint(endpoint=_endpoint(request, endpoint_id), now=datetime.now(UTC))
         return Response({"id": row.message_id}, status=201)
 
 
 class WebhookDeliveryList(APIView):
     """What was sent to an endpoint."""
 
-    def get(self, request: Request, pk: int) -> Response:
+    def get(self, request: Request, endpoint_id: int) -> Response:
         """List the newest hundred messages, with every attempt: when, how long it took, what was answered."""
-        deliveries = Delivery.objects.filter(endpoint=_endpoint(request, pk)).select_related("announcement")
+        deliveries = Delivery.objects.filter(endpoint=_endpoint(request, endpoint_id)).select_related("announcement")
         newest = deliveries.prefetch_related("log").order_by("-pk")[:_LOG]
         return Response({"deliveries": [_delivery(one) for one in newest]})
 
@@ -106,9 +106,9 @@ class WebhookDeliveryList(APIView):
 class WebhookReplay(APIView):
     """Sending a message again."""
 
-    def post(self, request: Request, pk: int, message_id: str) -> Response:
+    def post(self, request: Request, endpoint_id: int, message_id: str) -> Response:
         """Send a message to the endpoint once more, under the same id."""
-        found = delivery.replay(endpoint=_endpoint(request, pk), message_id=message_id, now=datetime.now(UTC))
+        found = delivery.replay(endpoint=_endpoint(request, endpoint_id), message_id=message_id, now=datetime.now(UTC))
         return Response(_delivery(found), status=201)
 
 
@@ -123,10 +123,10 @@ def _endpoints(request: Request) -> QuerySet[Endpoint]:
     return registry.of(customer_id=_caller(request).customer_id).select_related("customer")
 
 
-def _endpoint(request: Request, pk: int) -> Endpoint:
-    found = _endpoints(request).filter(pk=min(pk, 2**63 - 1)).first()
+def _endpoint(request: Request, endpoint_id: int) -> Endpoint:
+    found = _endpoints(request).filter(pk=min(endpoint_id, 2**63 - 1)).first()
     if found is None:
-        raise NotFound(f"There is no endpoint {pk}.")
+        raise NotFound(f"There is no endpoint {endpoint_id}.")
     return found
 
 
