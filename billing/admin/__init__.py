@@ -2,9 +2,11 @@
 
 from billing.admin.catalog import PlanAdmin, PlanVersionAdmin
 from billing.admin.closes import CloseRunAdmin, InterventionAdmin, LateDifferenceAdmin
+from billing.admin.credit_notes import CreditNoteAdmin, DeferralAdmin, RefundAdmin
 from billing.admin.credits import CreditGrantAdmin, RecurringGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.ledger import LedgerTransactionAdmin
+from billing.admin.notices import DeliveryAdmin, EndpointAdmin, MailAdmin, SuspensionAdmin
 from billing.admin.payments import (
     DisputeAdmin,
     FindingAdmin,
@@ -21,19 +23,26 @@ __all__ = [
     "CloseRunAdmin",
     "CouponAdmin",
     "CreditGrantAdmin",
+    "CreditNoteAdmin",
+    "DeferralAdmin",
+    "DeliveryAdmin",
     "DisputeAdmin",
+    "EndpointAdmin",
     "FindingAdmin",
     "InterventionAdmin",
     "InvoiceAdmin",
     "LateDifferenceAdmin",
     "LedgerTransactionAdmin",
+    "MailAdmin",
     "OutboxMessageAdmin",
     "PaymentAdmin",
     "PaymentAttemptAdmin",
     "PlanAdmin",
     "PlanVersionAdmin",
     "RecurringGrantAdmin",
+    "RefundAdmin",
     "SubscriptionAdmin",
+    "SuspensionAdmin",
     "TaxAssignmentAdmin",
     "TaxRateAdmin",
     "TopUpAdmin",

@@ -41,12 +41,11 @@ class Command(BaseCommand):
         if number < 1:
             raise CommandError("--workers: at least one has to work.")
         as_of = options["now"] or _clock()
-        pending = runs.unfinished()
-        while run := pending.pop(0) if pending else runs.start(as_of=as_of, now=_clock()):
+        for run in runs.unfinished():
             self._do(run, number)
-            run.refresh_from_db()
-            self.stdout.write(f"{run}: {run.closed} closed, {run.parked} parked, {run.waiting} waiting")
-            if not pending and not runs.has_more(run=run):
+        while (run := runs.start(as_of=as_of, now=_clock())) is not None:
+            self._do(run, number)
+            if not runs.has_more(run=run):
                 return
 
     def _do(self, run: CloseRun, number: int) -> None:
@@ -63,6 +62,8 @@ class Command(BaseCommand):
             bar.update(task, completed=run.found)
         for other in others:
             other.join()
+        run.refresh_from_db()
+        self.stdout.write(f"{run}: {run.closed} closed, {run.parked} parked, {run.waiting} waiting")
 
 
 def _started(run_id: int, number: int) -> list[multiprocessing.process.BaseProcess]:
