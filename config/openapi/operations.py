@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from config.openapi.credit_notes import CREDIT_NOTE, CREDIT_NOTES
 from config.openapi.endpoints import (
     DELIVERIES,
     DELIVERY,
@@ -183,6 +184,16 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         refusals=(400, 404),
     ),
     ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
+    ("billing.api.credit_notes.CreditNoteList", "GET"): Operation(
+        CREDIT_NOTES,
+        parameters=(
+            query("invoice", TEXT, description="The number of an invoice."),
+            query("cursor", TEXT, description="Of `next` or `previous` of another page."),
+            query("limit", _LIMIT),
+        ),
+        refusals=(400, 404),
+    ),
+    ("billing.api.credit_notes.CreditNoteDetail", "GET"): Operation(CREDIT_NOTE, refusals=(404,)),
     ("billing.api.documents.InvoiceHtml", "GET"): Operation({"type": "string"}, media="text/html"),
     ("billing.api.documents.InvoicePdf", "GET"): Operation(
         {"type": "string", "format": "binary"}, media="application/pdf", refusals=(501,)
