@@ -29,6 +29,7 @@ from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus, LineKind
 from billing.money import Money, total, zero
 from billing.rating.numbers import text_of
+from billing.stripe import outbox
 from runtime.wire import canonical as canonical_json
 
 log = structlog.get_logger(__name__)
@@ -138,6 +139,7 @@ def issue(*, note: CreditNote, actor: str, now: datetime, allocation: Allocation
     note.digest = hashlib.sha256(canonical(note)).hexdigest()
     note.save()
     refunds.request(note=note, now=now)
+    outbox.enqueue_credit_note(note=note, now=now)
     announcing.tell_note(note=note, now=now)
     settle(invoice=invoice, now=now)
     return note
@@ -160,6 +162,7 @@ def void(*, note: CreditNote, actor: str, reason: str, now: datetime) -> CreditN
         if invoice.status not in invoicing.OWED:
             raise CreditNoteError(f"{note.number}: invoice {invoice.number} is {invoice.status}; the note stands.")
         crediting.book_back(note=note, invoice=invoice, now=now)
+        outbox.enqueue_credit_note_void(note=note, now=now)
     note.status, note.voided_by, note.void_reason, note.voided_at = CreditNoteStatus.VOID, actor, reason.strip(), now
     note.save()
     return note

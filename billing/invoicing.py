@@ -23,10 +23,12 @@ from billing.models.credits import Funding, GrantKind
 from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
+from billing.models.profiles import TaxSource
 from billing.money import Money, zero
 from billing.rating.lines import Line
 from billing.rating.numbers import text_of
 from billing.stripe import outbox
+from billing.stripe import taxes as stripe_taxes
 from runtime.wire import canonical as canonical_json
 
 _AT_ISSUE: Final = (
@@ -73,8 +75,9 @@ def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     """Freeze a draft: number, parties, due date and digest; book it, and ask for its collection, all or nothing.
 
     Prepaid credit pays first. An invoice with nothing left to pay is issued and paid at once, and not sent to Stripe.
-    Raises InvoiceStateError where it is no draft.
+    Raises InvoiceStateError where it is no draft, TaxNotAssessedError where Stripe Tax was not asked yet.
     """
+    stripe_taxes.require(invoice=invoice)
     invoice.prepaid = credits.apply(invoice=invoice, now=now).amount
     invoice.status = InvoiceStatus.OPEN if invoice.due else InvoiceStatus.PAID
     invoice.number = take_number(prefix=settings.INVOICE_PREFIX)
@@ -90,6 +93,8 @@ def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     _book_claim(invoice, now)
     if invoice.due:
         outbox.enqueue_invoice(invoice=invoice, now=now)
+    if profile.tax_source == TaxSource.STRIPE:
+        stripe_taxes.record(invoice=invoice, now=now)
     announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_FINALIZED, now=now)
     if not invoice.due:
         announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_PAID, now=now)

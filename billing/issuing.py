@@ -27,6 +27,7 @@ from billing.late_usage import Difference
 from billing.models import BillingPeriod, Invoice, InvoiceLine
 from billing.models.invoices import InvoiceStatus, Moment
 from billing.rating.lines import LineKind
+from billing.stripe import taxes as stripe_taxes
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ def draft_or_issue(*, question: Question, now: datetime, incomplete: str = "") -
     invoice.incomplete = incomplete
     profile = profiles.of(customer=invoice.customer)
     is_odd = _needs_a_person(made, now)
-    if profile.review_window or profile.merges or is_odd:
+    if profile.review_window or profile.merges or is_odd or stripe_taxes.is_missing(invoice=invoice):
         invoice.review_until = None if is_odd else now + profile.review_window
         invoice.save(update_fields=["incomplete", "review_until"])
         return invoice
@@ -164,7 +165,8 @@ def _settle(made: Bill, invoice: Invoice | None, now: datetime) -> None:
 
 
 def _require_unchanged(invoice: Invoice, made: Bill) -> None:
-    stored = InvoiceLine.objects.filter(invoice=invoice).select_related("rate_card").order_by("position")
+    ours = InvoiceLine.objects.filter(invoice=invoice).exclude(source__startswith=stripe_taxes.SOURCE)
+    stored = ours.select_related("rate_card").order_by("position")
     fresh = invoicing.lines_of(invoice=invoice, assessed=made.assessed)
     if [invoicing.line_content(line) for line in stored] != [invoicing.line_content(line) for line in fresh]:
         raise DraftChangedError(f"{invoice.period} is not what was drafted any more.", invoice_id=invoice.pk)

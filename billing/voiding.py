@@ -20,6 +20,7 @@ from billing.models.invoices import LIVE, InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.models.subscriptions import Opening, PeriodStatus
 from billing.money import Money
+from billing.stripe import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,7 @@ def void(*, invoice: Invoice, actor: str, reason: str, now: datetime, is_held: b
     for part in (held, *held.parts.all()):
         credits.give_back(invoice=part, now=now)
         _release(part, f"Invoice {held.number} was voided: {reason.strip()}" if is_held else "", now)
+    outbox.enqueue_void(invoice=held, now=now)
     announcing.tell_invoice(invoice=held, kind=EventType.INVOICE_VOIDED, now=now)
     suspensions.lift_settled(customer=held.customer, now=now)
     log.info("invoice_voided", invoice=held.number, actor=actor, reason=reason)
@@ -69,6 +71,7 @@ def write_off(*, invoice: Invoice, actor: str, reason: str, now: datetime) -> In
     text = f"Invoice {held.number} written off by {actor}: {reason.strip()}"
     ledger.post(key=f"write-off:{held.number}", description=text[:250], entries=entries, booked_at=now)
     Invoice.objects.filter(pk=held.pk, status=InvoiceStatus.OPEN).update(status=InvoiceStatus.UNCOLLECTIBLE)
+    outbox.enqueue_uncollectible(invoice=held, now=now)
     held.refresh_from_db()
     return held
 

@@ -61,8 +61,8 @@ def draft_content(invoice: Invoice, profile: BillingProfile, *, installation: st
         "pending_invoice_items_behavior": "exclude",
         **_collection(invoice, profile),
     }
-    if profile.purchase_order:
-        told["custom_fields"] = [{"name": "Purchase order", "value": profile.purchase_order[:140]}]
+    if invoice.purchase_order:
+        told["custom_fields"] = [{"name": "Purchase order", "value": invoice.purchase_order}]
     return told
 
 

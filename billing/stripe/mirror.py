@@ -61,9 +61,7 @@ def require_mode(*, livemode: bool, what: str) -> None:
 
 def keep_customer(*, customer_id: int, remote: RemoteCustomer) -> None:
     """Record which customer at Stripe is ours; in the transaction that records the answer."""
-    StripeCustomer.objects.create(
-        customer_id=customer_id, stripe_id=remote.stripe_id, livemode=remote.livemode
-    )
+    StripeCustomer.objects.create(customer_id=customer_id, stripe_id=remote.stripe_id, livemode=remote.livemode)
 
 
 def break_customer(*, customer_id: int, reason: str, now: datetime) -> bool:

@@ -9,8 +9,11 @@ from django.db import transaction
 from stripe import StripeClient
 
 from billing import claims, invoicing, refunds
+from billing.dunning import suspensions
+from billing.endpoints import announcing
 from billing.models import Invoice, Payment, PaymentAttempt, StripeObject
 from billing.models.collection import AttemptOutcome
+from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus
 from billing.money import from_minor_units
 from billing.stripe import comparison, gateway, mirror
@@ -120,4 +123,9 @@ def _settle_by_balance(invoice: Invoice, remote: RemoteInvoice, now: datetime) -
     if not remote.moved_to_balance or rest != from_minor_units(remote.moved_to_balance, remote.currency):
         return rest.amount < 0
     owed = Invoice.objects.filter(pk=invoice.pk, status__in=invoicing.OWED)
-    return owed.update(status=InvoiceStatus.PAID, paid_at=now) == 1
+    if owed.update(status=InvoiceStatus.PAID, paid_at=now) != 1:
+        return False
+    held.refresh_from_db()
+    announcing.tell_invoice(invoice=held, kind=EventType.INVOICE_PAID, now=now)
+    suspensions.lift_settled(customer=held.customer, now=now)
+    return True
