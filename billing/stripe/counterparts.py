@@ -1,7 +1,7 @@
 """What Stripe holds, as plain values: the SDK's objects end here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,8 @@ DELETED = "deleted"
 class RemoteCustomer:
     """A customer at Stripe; of a deleted one Stripe tells the id only.
 
-    `card` is the payment method that it pays by unless told otherwise; empty for none.
+    `card` is the payment method that it pays by unless told otherwise, empty for none; `facts` are its name, e-mail,
+    address and tax exemption, of which what is empty is left out of the address.
     """
 
     stripe_id: str
@@ -24,6 +25,7 @@ class RemoteCustomer:
     livemode: bool
     metadata: Mapping[str, str]
     card: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def summary(self) -> dict[str, str]:
         """What an outbox message keeps of this answer."""
@@ -175,7 +177,14 @@ def customer_of(answer: Customer) -> RemoteCustomer:
         livemode=False if deleted else answer.livemode,
         metadata={} if deleted else _metadata(answer.metadata),
         card="" if deleted else _card(answer),
+        facts={} if deleted else _facts(answer),
     )
+
+
+def _facts(answer: Customer) -> Mapping[str, Any]:
+    address = {} if answer.address is None else answer.address.to_dict()
+    told = {name: getattr(answer, name, None) for name in ("name", "email", "tax_exempt")}
+    return {**told, "address": {name: text for name, text in address.items() if text}}
 
 
 def invoice_of(answer: Invoice) -> RemoteInvoice:

@@ -60,26 +60,28 @@ def _made_customer(client: StripeClient, told: content.Content) -> RemoteCustome
 
 
 def _update_customer(client: StripeClient, claim: Claim) -> Done:
-    """Say what a customer is now: said twice it is the same, and messages of one customer go in order."""
-    stripe_id = _living_customer(client, claim.message)
+    """Say what a customer is now, unless an attempt whose answer was lost has; messages of one customer go in order."""
+    remote = _living_customer(client, claim.message)
     told = content.decode(claim.message.request)
-    require_fresh_key(claim)
-    remote = gateway.update_customer(client, stripe_id=stripe_id, params=told, key=claim.message.key)
+    if not claim.may_be_done or remote.facts != told:
+        require_fresh_key(claim)
+        remote = gateway.update_customer(client, stripe_id=remote.stripe_id, params=told, key=claim.message.key)
     return Done(remote.summary(), lambda _now: None)
 
 
-def _living_customer(client: StripeClient, message: OutboxMessage) -> str:
+def _living_customer(client: StripeClient, message: OutboxMessage) -> RemoteCustomer:
     customer_id = mirror.customer_id_of(message.customer)
-    if gateway.retrieve_customer(client, stripe_id=customer_id).deleted:
+    remote = gateway.retrieve_customer(client, stripe_id=customer_id)
+    if remote.deleted:
         raise CustomerGoneError(
             f"Customer {customer_id} was deleted at Stripe; nothing can be collected from it there."
         )
-    return customer_id
+    return remote
 
 
 def _create_invoice(client: StripeClient, claim: Claim) -> Done:
     invoice = invoice_of(claim.message)
-    customer_id = _living_customer(client, claim.message)
+    customer_id = _living_customer(client, claim.message).stripe_id
     remote = _made_invoice(client, customer_id, claim.message) if claim.may_be_done else None
     if remote is None:
         require_fresh_key(claim)

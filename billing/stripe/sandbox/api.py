@@ -86,6 +86,11 @@ class Api:
         self._keys_in_use: set[str] = set()
         self._keys_lock = threading.Lock()
 
+    def is_idle(self) -> bool:
+        """Whether no request with an idempotency key is being carried out."""
+        with self._keys_lock:
+            return not self._keys_in_use
+
     def answer(self, *, request: Request) -> Answer:
         """The answer to one request. Raises ConnectionDroppedError where a fault asks for no answer."""
         request_id = new_id(prefix="req")

@@ -38,6 +38,7 @@ class Controls:
             ("GET", "faults"): lambda _: {"faults": self.faults.planned()},
             ("POST", "faults"): self._plan_fault,
             ("DELETE", "faults"): self._clear_faults,
+            ("GET", "calls"): lambda _: {"calls": self.faults.counts()},
             ("GET", "deliveries"): lambda _: {"deliveries": self.disorder.planned()},
             ("POST", "deliveries"): self._plan_disorder,
             ("DELETE", "deliveries"): self._clear_disorder,

@@ -138,6 +138,10 @@ class Sandbox:
             if self._deliverer is not None and request.method != "GET":
                 self._deliverer.wake()
 
+    def is_idle(self) -> bool:
+        """Whether nothing that changes anything is being carried out."""
+        return self._api.is_idle()
+
     @contextmanager
     def acting(self) -> Iterator[Call]:
         """A call from within, for what nobody asks of an API: a bank that sends a refund back, or decides a dispute."""
