@@ -16,7 +16,7 @@ from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.subscriptions import Opening, PeriodStatus
 from billing.parking import Parked
 from billing.stripe import taxes as stripe_taxes
-from billing.stripe.errors import OutcomeUnknownError, TryLaterError
+from billing.stripe.errors import TryLaterError
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ def _tried(drafts: list[int], now: datetime) -> list[Invoice | Parked]:
         for draft in Invoice.objects.filter(pk__in=drafts).select_related("customer"):
             stripe_taxes.assess(invoice=draft)
         return list(issuing.issue(drafts=drafts, now=now))
-    except (TryLaterError, OutcomeUnknownError) as error:
+    except TryLaterError as error:
         log.warning("tax_not_assessed", drafts=drafts, reason=str(error))
         return []  # Stripe Tax is asked again by the next run
     except OperationalError:

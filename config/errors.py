@@ -14,8 +14,8 @@ import agents.compat.errors
 import agents.errors
 import billing.endpoints.errors
 import billing.errors
-import billing.stripe.errors
 import billing.papers.errors
+import billing.stripe.errors
 import metering.errors
 import runtime.wire
 from agents.otlp import wire as otlp

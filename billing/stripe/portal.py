@@ -8,7 +8,8 @@ from billing.stripe import mirror, reversals
 def open_session(*, customer: Customer, return_url: str) -> str:
     """Return the address of a fresh session, which lives for minutes.
 
-    Raises CounterpartMissingError for a customer that Stripe does not know yet, CustomerGoneError, ModeError, CallError.
+    Raises CounterpartMissingError for a customer that Stripe does not know yet, CustomerGoneError, ModeError, and
+    CallError.
     """
     stripe_id = mirror.customer_id_of(customer)
     return reversals.open_portal(stripe_client.connect(), customer=stripe_id, return_url=return_url)

@@ -110,12 +110,11 @@ def list_undelivered(client: StripeClient, *, since: datetime) -> Iterator[Remot
             yield counterparts.event_of(found)
 
 
-def calculate_tax(client: StripeClient, *, params: Mapping[str, Any], key: str) -> RemoteCalculation:
-    """Ask Stripe Tax what is due; nothing is recorded there yet."""
+def calculate_tax(client: StripeClient, *, params: Mapping[str, Any]) -> RemoteCalculation:
+    """Ask Stripe Tax what is due: a question, which may be asked any number of times; nothing comes of it there."""
     refuse_floats(params)
-    with calling("work out the tax"):
-        told = cast("CalculationCreateParams", params)
-        return counterparts.calculation_of(client.v1.tax.calculations.create(told, {"idempotency_key": key}))
+    with reading("work out the tax"):
+        return counterparts.calculation_of(client.v1.tax.calculations.create(cast("CalculationCreateParams", params)))
 
 
 def record_tax(client: StripeClient, *, params: Mapping[str, Any], key: str) -> str:

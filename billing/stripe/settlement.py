@@ -66,12 +66,19 @@ def bring_forward(*, invoice: Invoice, reading: Reading, now: datetime) -> str:
     return f"Stripe calls {remote.stripe_id} paid, but its payments of {came} do not make up the total."
 
 
+@transaction.atomic
 def note_decline(invoice: Invoice, key: str, reason: str, now: datetime) -> None:
-    """Record that a bank refused; `key` names the attempt, so that one told twice is one. Dunning reads it."""
+    """Record that a bank refused; `key` names the attempt, so that one told twice is one. Dunning reads it.
+
+    The customer's endpoints are told in the same transaction.
+    """
     code = reason.partition(":")[0]
     outcome = AttemptOutcome.ACTION_REQUIRED if code in ACTION_CODES else AttemptOutcome.DECLINED
     facts = {"invoice": invoice, "outcome": outcome, "code": code[:80], "detail": reason, "attempted_at": now}
-    PaymentAttempt.objects.get_or_create(key=key, defaults=facts)
+    attempt, is_new = PaymentAttempt.objects.get_or_create(key=key, defaults=facts)
+    if is_new:
+        kind, cause = EventType.INVOICE_PAYMENT_FAILED, str(attempt.pk)
+        announcing.tell_invoice(invoice=invoice, kind=kind, cause=cause, reason=attempt.code, now=now)
 
 
 def move_object(stripe_id: str, status: str, now: datetime) -> bool:

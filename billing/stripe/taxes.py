@@ -4,7 +4,6 @@ Asking records nothing at Stripe. The answer becomes tax lines of the draft, onc
 other tax; what was issued is then recorded at Stripe by messages of the outbox, for its reports.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +19,7 @@ from billing.models.invoices import InvoiceStatus, LineKind
 from billing.models.profiles import TaxSource
 from billing.money import Money, allocate, from_minor_units, to_minor_units
 from billing.stripe import client as stripe_client
-from billing.stripe import content, installation, outbox, reversals
+from billing.stripe import content, outbox, reversals
 from billing.stripe.content import Content
 from billing.stripe.counterparts import RemoteCalculation, RemoteTax
 from billing.stripe.errors import DifferenceError, TaxNotAssessedError
@@ -55,12 +54,7 @@ def assess(*, invoice: Invoice) -> Invoice:
     """
     if not is_missing(invoice=invoice):
         return invoice
-    told = question(invoice=invoice)
-    # The same lines are the same question under the same key, for as long as Stripe keeps it; later it may be asked
-    # again, since nothing comes of asking.
-    digest = hashlib.sha256(content.encode(told).encode()).hexdigest()[:16]
-    key = f"{installation.token()}:tax:{invoice.pk}:{digest}"
-    answer = reversals.calculate_tax(stripe_client.connect(), params=told, key=key)
+    answer = reversals.calculate_tax(stripe_client.connect(), params=question(invoice=invoice))
     _require_sum(answer, invoice)
     return _keep(invoice.pk, answer)
 
