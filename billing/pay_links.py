@@ -18,7 +18,7 @@ _SALT: Final = "billing.pay_links"
 
 def url_of(*, invoice: Invoice) -> str:
     """Return the pay link of an issued invoice; the same for ever, as long as the service's secret and address stay."""
-    token = Signer(salt=_SALT).sign(invoice.number)
+    token = Signer(salt=_SALT).sign(str(invoice.number))
     return settings.PUBLIC_URL.rstrip("/") + reverse("portal:pay", args=[token])
 
 

@@ -1,5 +1,6 @@
 """/v1/webhook-endpoints: where a customer is told what happens, what was sent there, and what came of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -142,6 +143,10 @@ def _fields(request: Request, known: set[str]) -> dict[str, Any]:
     return dict(request.data)
 
 
+def _is_address(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _TEXT and "\0" not in value
 
@@ -150,11 +155,15 @@ def _is_types(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-_CHECKS: Final = {
-    "url": lambda value: isinstance(value, str),
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_CHECKS: Final[dict[str, Callable[[object], bool]]] = {
+    "url": _is_address,
     "description": _is_text,
     "types": _is_types,
-    "is_enabled": lambda value: isinstance(value, bool),
+    "is_enabled": _is_flag,
 }
 _EXPECTED: Final = {
     "url": "It is a text.",

@@ -7,14 +7,16 @@ import structlog
 from django.db import transaction
 
 from agents.models import Customer
-from billing import claims, mails, pay_links
+from billing import claims, mails, pay_links, profiles
 from billing.dunning import arrears, schedule, suspensions
 from billing.dunning.arrears import SUSPENDING, Debt
 from billing.dunning.schedule import Schedule
 from billing.endpoints.announcing import tell_invoice
 from billing.models import Invoice, Reminder
 from billing.models.endpoints import EventType
+from billing.models.profiles import Collection
 from billing.portal.wording import day_text, money_text
+from billing.stripe import asking
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +63,8 @@ def _remind(invoice: Invoice, plan: Schedule, now: datetime) -> bool:
     step = plan.step_due(anchor=debt.anchor, now=now)
     Reminder.objects.create(invoice=invoice, step=step, taken_at=now)
     _write_mail(debt, plan, step, now)
+    if profiles.of(customer=invoice.customer).collection == Collection.CARD_ON_FILE:
+        asking.enqueue_payment(invoice=debt.invoice, attempt=step + 1, now=now)  # the first was when it was issued
     tell_invoice(invoice=invoice, kind=EventType.INVOICE_OVERDUE, cause=str(step), reminder=str(step), now=now)
     log.info("dunning.reminded", invoice=invoice.number, step=step)
     return True

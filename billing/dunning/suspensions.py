@@ -41,8 +41,10 @@ def suspend(*, customer: Customer, reason: str, now: datetime) -> bool:
 def lift(*, customer: Customer, reason: str, now: datetime) -> bool:
     """End a suspension and tell the customer; False where there is none. No invoice suspends a second time."""
     row = Suspension.objects.filter(customer=customer, lifted_at=None).first()
-    current = Suspension.objects.filter(pk=row.pk if row else None, lifted_at=None)
-    if row is None or current.update(lifted_at=now, lifted_reason=reason[:250]) != 1:
+    if row is None:
+        return False
+    current = Suspension.objects.filter(pk=row.pk, lifted_at=None)
+    if current.update(lifted_at=now, lifted_reason=reason[:250]) != 1:
         return False
     key = f"reinstated:{row.pk}"
     subject = "Your agents may work again"

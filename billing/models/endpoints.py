@@ -38,7 +38,7 @@ class Endpoint(models.Model):
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="endpoints")
-    url = models.URLField(max_length=500)
+    url = models.CharField(max_length=500)
     description = models.CharField(max_length=200, blank=True)
     types = ArrayField(models.CharField(max_length=40, choices=EventType.choices), default=list, blank=True)
     secret = models.CharField(max_length=100)

@@ -45,7 +45,8 @@ def _load() -> ModuleType:
         import weasyprint.urls  # noqa: PLC0415
     except OSError as error:
         raise PdfUnavailableError(NEEDED) from error
-    return weasyprint
+    module: ModuleType = weasyprint
+    return module
 
 
 def _faces() -> str:

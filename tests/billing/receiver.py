@@ -9,7 +9,8 @@ class Receiver:
 
     def __init__(self, status=200, headers=(), body=b"thank you"):
         self.status, self.headers, self.body = status, headers, body
-        self.answers, self.requests = [], []
+        self.answers: list[int] = []
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):

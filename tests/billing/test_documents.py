@@ -14,7 +14,9 @@ from django.urls import reverse
 
 from agents.models import Agent
 from billing import closing, credit_notes, invoicing, pay_links
+from billing.mirroring import Mirrored
 from billing.models import BillingProfile, Invoice, StripeInvoice
+from billing.models.credit_notes import Reason
 from billing.money import Money
 from billing.papers import content, sheets
 from billing.papers.errors import PdfUnavailableError
@@ -195,7 +197,9 @@ def test_a_library_that_is_missing_is_told_apart_from_a_fault(monkeypatch):
 
 def test_a_credit_note_has_a_paper_too(client, invoice, acme):
     lines = credit_note_lines(invoice)
-    cause = credit_notes.Cause(key="note:1", reason="order_change", explanation="Agreed by telephone.", actor="fin")
+    cause = credit_notes.Cause(
+        key="note:1", reason=Reason.ORDER_CHANGE, explanation="Agreed by telephone.", actor="fin"
+    )
     note = credit_notes.draft(invoice=invoice, lines=lines, cause=cause, now=DUE)
     note = credit_notes.issue(note=note, actor="fin2", now=DUE)
     made = content.of_note(note=note)
@@ -209,7 +213,7 @@ def test_a_credit_note_has_a_paper_too(client, invoice, acme):
 
 def credit_note_lines(invoice):
     line = invoice.lines.filter(amount__gt=0).order_by("position")[0]
-    return [credit_notes.Mirrored(line=line, amount=Money(Decimal("0.01"), "EUR"))]
+    return [Mirrored(line=line, amount=Money(Decimal("0.01"), "EUR"))]
 
 
 def test_a_pay_link_leads_to_stripes_page_while_there_is_something_to_pay(client, invoice):

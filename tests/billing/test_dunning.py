@@ -1,5 +1,6 @@
 """Dunning: an unpaid invoice is reminded of by the schedule, then its customer is suspended, until it pays."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,9 +14,20 @@ from billing.dunning import reminders, schedule, suspensions
 from billing.dunning.reminders import Dunned
 from billing.dunning.schedule import Schedule
 from billing.errors import DunningError
-from billing.models import Announcement, BillingProfile, Invoice, Mail, PaymentAttempt, Reminder, Suspension
+from billing.models import (
+    Announcement,
+    BillingProfile,
+    Invoice,
+    Mail,
+    OutboxMessage,
+    PaymentAttempt,
+    Reminder,
+    Suspension,
+)
 from billing.models.collection import AttemptOutcome
+from billing.models.profiles import Collection
 from billing.money import Money
+from billing.stripe import settlement
 from tests.factories import api_key
 
 ISSUED = datetime(2026, 6, 1, 2, tzinfo=UTC)
@@ -102,6 +114,20 @@ def test_a_declined_payment_begins_the_schedule_before_the_invoice_is_due(invoic
     assert (arrear.reminders, arrear.next_at) == (1, declined + 3 * DAY)
 
 
+def test_a_declined_payment_is_told_once_for_each_attempt(invoice, acme):
+    for key in ("evt_1", "evt_1", "evt_2"):
+        settlement.note_decline(invoice, key, "card_declined: The card was declined.", ISSUED)
+    told = Announcement.objects.filter(type="invoice.payment_failed")
+    assert [json.loads(one.body)["data"]["reason"] for one in told] == ["card_declined"] * 2
+
+
+def test_a_card_on_file_is_asked_once_more_with_each_reminder(invoice, acme):
+    BillingProfile.objects.create(customer=acme, collection=Collection.CARD_ON_FILE)
+    dun_daily(0, 40)
+    keys = OutboxMessage.objects.filter(operation="pay_invoice").order_by("pk").values_list("key", flat=True)
+    assert [key.split(":")[-2] for key in keys] == ["2", "3", "4", "5"]
+
+
 def test_paying_before_ends_it(invoice, acme):
     dun_daily(0, 8)
     pay(invoice, DUE + 8 * DAY)
@@ -175,8 +201,8 @@ def test_mails_leave_once_with_text_and_html_and_a_pay_link(invoice):
     assert mails.send_due(now=DUE + 14 * DAY) == mails.Sent(sent=1)
     assert mails.send_due(now=DUE + 15 * DAY) == mails.Sent()
     (sent,) = mail.outbox
-    html = sent.alternatives[0][0]
-    for text in (sent.body, html):
+    assert isinstance(sent, mail.EmailMultiAlternatives)
+    for text in (str(sent.body), str(sent.alternatives[0][0])):
         assert f"/portal/pay/{invoice.number}" in text
         assert "by 6 Jul 2026, your agents are suspended" in text
     assert sent.extra_headers["Message-ID"] == mails.message_id(key=f"reminder:{invoice.number}:4")

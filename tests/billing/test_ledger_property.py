@@ -261,7 +261,7 @@ class AnyOrder(TestCase):
         run_state_machine_as_test(
             Isolated,
             settings=settings(
-                max_examples=20,
+                max_examples=12,
                 stateful_step_count=20,
                 deadline=None,
                 phases=[Phase.reuse, Phase.generate],  # a run takes a second: shrinking one would take many minutes

@@ -134,6 +134,15 @@ class TestCreditNotes:
         assert books() == {"receivable": "31.00", "revenue": "-31.00"}
 
 
+def test_time_that_a_note_credited_is_not_given_back_once_more(subscription):
+    """31.00, of which a note credits 15.50; of the other half, 21 of 31 days come back."""
+    invoice = subscription.periods.order_by("pk")[0].invoices.get()
+    credit(invoice, "15.50", now=MAY + 2 * DAY)
+    changes.cancel(subscription=subscription, at=MAY + 10 * DAY, act=ANNA)
+    last = close(subscription, MAY + 10 * DAY)[-1]
+    assert lines(last) == [("Base: unused time", "-10.50")]
+
+
 def test_the_roll_forward_explains_every_cent(subscription):
     invoice = subscription.periods.order_by("pk")[0].invoices.get()
     recognition.recognise(now=MAY + 11 * DAY)
