@@ -225,7 +225,7 @@ def _hold(period_id: int) -> None:
 
 def _read(period_id: int) -> tuple[BillingPeriod, Contract]:
     """Return a claimed period and its contract, its customer's credit and coupons kept for it."""
-    period = BillingPeriod.objects.select_related("subscription__customer").get(pk=period_id)
+    period = BillingPeriod.objects.select_related("subscription__customer__billing").get(pk=period_id)
     credits.hold(customer=period.subscription.customer)
     coupons.hold(customer=period.subscription.customer)
     return period, contracts.load(subscription=period.subscription)

@@ -57,9 +57,12 @@ def take_back(*, redemption: Redemption, now: datetime) -> Redemption:
     return redemption
 
 
-def hold(*, customer: Customer) -> None:
-    """Keep others from using up a customer's coupons until the transaction ends: call it before `for_period`."""
-    list(Redemption.objects.select_for_update(no_key=True).filter(customer=customer).order_by("pk"))
+def hold(*, customer: Customer) -> bool:
+    """Keep others from using up a customer's coupons until the transaction ends: call it before `for_period`.
+
+    Returns whether the customer has redeemed any.
+    """
+    return bool(Redemption.objects.select_for_update(no_key=True).filter(customer=customer).order_by("pk"))
 
 
 def for_period(*, period: BillingPeriod, moment: Moment = Moment.CLOSING) -> tuple[Discount, ...]:
@@ -90,7 +93,8 @@ def consume(*, period: BillingPeriod, lines: Iterable[Line], now: datetime) -> i
 
     A coupon for one period is used up by the first period that it lowers; one for several, by each that closes.
     """
-    hold(customer=period.subscription.customer)
+    if not hold(customer=period.subscription.customer):
+        return 0
     applied = {line.source.removeprefix(_PREFIX) for line in lines if line.kind == LineKind.DISCOUNT}
     rows = _unused(period).exclude(pk__in=RedemptionUse.objects.filter(_COUNTS, period=period).values("redemption"))
     rows = rows.exclude(~Q(coupon__code__in=applied), coupon__duration=Duration.ONCE)

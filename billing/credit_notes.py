@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from billing import claims, crediting, invoicing, refunds
+from billing import claims, crediting, invoicing, numbering, refunds
 from billing.dunning import suspensions
 from billing.endpoints import announcing
 from billing.errors import (
@@ -23,7 +23,7 @@ from billing.errors import (
     SecondPersonError,
 )
 from billing.mirroring import Mirrored
-from billing.models import CreditNote, CreditNoteLine, Invoice
+from billing.models import CreditNote, CreditNoteLine, Invoice, Refund
 from billing.models.credit_notes import CreditNoteStatus, Reason
 from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus, LineKind
@@ -129,7 +129,7 @@ def issue(*, note: CreditNote, actor: str, now: datetime, allocation: Allocation
     beyond = max(Money(note.total, note.currency) - owed, zero(note.currency))
     parts = allocation or as_credit(amount=beyond)
     _require_allocated(invoice, parts, beyond)
-    number = invoicing.take_number(prefix=settings.CREDIT_NOTE_PREFIX)
+    number = numbering.take(prefix=settings.CREDIT_NOTE_PREFIX)
     note.number, note.status, note.issued_by, note.issued_at = number, CreditNoteStatus.ISSUED, actor, now
     note.seller, note.buyer = invoice.seller, invoice.buyer
     note.applied = note.total - beyond.amount
@@ -138,8 +138,7 @@ def issue(*, note: CreditNote, actor: str, now: datetime, allocation: Allocation
     note.grant = crediting.grant(note=note, now=now) if parts.credit else None
     note.digest = hashlib.sha256(canonical(note)).hexdigest()
     note.save()
-    refunds.request(note=note, now=now)
-    outbox.enqueue_credit_note(note=note, now=now)
+    request_refunds(note=note, now=now)
     announcing.tell_note(note=note, now=now)
     settle(invoice=invoice, now=now)
     return note
@@ -166,6 +165,17 @@ def void(*, note: CreditNote, actor: str, reason: str, now: datetime) -> CreditN
     note.status, note.voided_by, note.void_reason, note.voided_at = CreditNoteStatus.VOID, actor, reason.strip(), now
     note.save()
     return note
+
+
+@transaction.atomic
+def request_refunds(*, note: CreditNote, now: datetime) -> list[Refund]:
+    """Write what has to go back for an issued note, and have Stripe told; once more after a refund has failed.
+
+    Raises RefundError where less was paid than is to go back.
+    """
+    made = refunds.request(note=note, now=now)
+    outbox.enqueue_credit_note(note=note, now=now)
+    return made
 
 
 def settle(*, invoice: Invoice, now: datetime) -> None:

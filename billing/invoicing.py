@@ -8,17 +8,16 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 from agents.models import Customer
-from billing import claims, credits, deferring, ledger, merging, profiles, subtotals, surroundings
+from billing import claims, credits, deferring, ledger, merging, numbering, profiles, subtotals, surroundings
 from billing.assessment import Assessment, Question, Reference
 from billing.credits import Award
 from billing.dunning import suspensions
 from billing.endpoints import announcing
 from billing.errors import InvoiceStateError, PaymentConflictError
 from billing.ledger import Entry
-from billing.models import Invoice, InvoiceLine, InvoiceSequence, Payment
+from billing.models import Invoice, InvoiceLine, Payment
 from billing.models.credits import Funding, GrantKind
 from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus, Moment
@@ -80,7 +79,7 @@ def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     stripe_taxes.require(invoice=invoice)
     invoice.prepaid = credits.apply(invoice=invoice, now=now).amount
     invoice.status = InvoiceStatus.OPEN if invoice.due else InvoiceStatus.PAID
-    invoice.number = take_number(prefix=settings.INVOICE_PREFIX)
+    invoice.number = numbering.take(prefix=settings.INVOICE_PREFIX)
     invoice.seller, invoice.buyer = _seller(), _buyer(invoice.customer)
     profile = profiles.of(customer=invoice.customer)
     invoice.purchase_order = profile.purchase_order
@@ -203,14 +202,6 @@ def line_content(line: InvoiceLine) -> dict[str, object]:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat()
-
-
-def take_number(*, prefix: str) -> str:
-    """Return the next number of a series; the UPDATE locks its row until the transaction ends, so that none is lost."""
-    InvoiceSequence.objects.bulk_create([InvoiceSequence(prefix=prefix)], ignore_conflicts=True)
-    sequence = InvoiceSequence.objects.filter(prefix=prefix)
-    sequence.update(next_number=F("next_number") + 1)
-    return f"{prefix}-{sequence.get().next_number - 1:06}"
 
 
 def _seller() -> str:

@@ -60,7 +60,10 @@ def differences(*, question: Question) -> tuple[Difference, ...]:
         return ()
     before = question.period.starts_at if question.moment == Moment.CLOSING else question.period.ends_at
     customer_id = question.period.subscription.customer_id
-    since = Since(customer_id, _settled_fold(question), before)
+    fold = _settled_fold(question)
+    if fold is None:
+        return ()
+    since = Since(customer_id, fold, before)
     touched = usage.touched(since=[since], as_of=question.as_of)
     if not touched:
         return ()
@@ -166,14 +169,18 @@ def _row(
     )
 
 
-def _settled_fold(question: Question) -> int:
-    """Return the fold up to which late usage was looked for before; one that is too low only makes for more work."""
+def _settled_fold(question: Question) -> int | None:
+    """Return the fold up to which late usage was looked for before; one that is too low only makes for more work.
+
+    None where no period comes before.
+    """
     period = question.period
     if question.moment == Moment.CLOSING:
         earlier = BillingPeriod.objects.filter(
             subscription_id=period.subscription_id, ends_at=period.starts_at, status=PeriodStatus.CLOSED
         )
-        return earlier.values_list("fold", flat=True).first() or 0
+        folds = list(earlier.values_list("fold", flat=True))
+        return (folds[0] or 0) if folds else None
     if period.fold is not None and period.fold < question.as_of:
         return period.fold
     return period.invoices.filter(fold__lt=question.as_of).aggregate(last=Max("fold"))["last"] or 0

@@ -205,15 +205,22 @@ def _collect(question: Question) -> Tallies:
     question = replace(question, as_of=min((one for one in (asked, last) if one is not None), default=None))
     if question.relation is not None:
         return _tally(question, use_windows=False)
-    if question.as_of is not None and question.as_of != last:
-        near = rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=question.as_of)
-        question = replace(question, rewinds=near)
+    if question.as_of is not None and question.as_of not in {last, latest}:
+        question = replace(question, rewinds=_is_near(question))
     # The windows of an archived meter stand still at its last fold; those of others move on with every fold.
     if question.rewinds or question.as_of == (latest if last is None else last):
         found = _tally(question, use_windows=True)
         if found.is_complete and (question.rewinds or last is not None or asked in {None, found.newest}):
             return found  # else a fold came between, or a back-fill is under way
+        if found.is_complete and _is_near(question):
+            return _tally(replace(question, rewinds=True), use_windows=True)
     return _tally(question, use_windows=False)
+
+
+def _is_near(question: Question) -> bool:
+    """Whether windows can be read as of the fold asked for, though others came after it."""
+    as_of = question.as_of
+    return as_of is not None and rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=as_of)
 
 
 def _tally(question: Question, *, use_windows: bool) -> Tallies:
