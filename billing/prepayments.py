@@ -9,9 +9,10 @@ from django.db.models import QuerySet, Sum
 
 from billing import merging
 from billing.dues import Prepaid
-from billing.models import BillingPeriod, InvoiceLine
+from billing.models import BillingPeriod, CreditNoteLine, Invoice, InvoiceLine
 from billing.models.catalog import Billed
-from billing.models.invoices import InvoiceStatus, LineKind, Moment
+from billing.models.credit_notes import CreditNoteStatus
+from billing.models.invoices import LIVE, InvoiceStatus, LineKind, Moment
 from billing.money import Money
 from billing.periods import Period
 
@@ -31,7 +32,10 @@ def before(*, period: BillingPeriod, moment: Moment) -> list[Prepaid]:
     if not lines:
         return []
     charged_nets, returned = nets(lines), _returned(lines, _earlier(period, moment))
-    return [_prepaid(line, charged_nets[line.pk], returned.get(line.pk, Decimal(0))) for line in lines]
+    credited = _credited(lines, period, moment)
+    return [
+        _prepaid(line, charged_nets[line.pk] - credited[line.pk], returned.get(line.pk, Decimal(0))) for line in lines
+    ]
 
 
 def _earlier(period: BillingPeriod, moment: Moment) -> QuerySet[InvoiceLine]:
@@ -51,6 +55,22 @@ def nets(lines: Iterable[InvoiceLine]) -> Mapping[int, Decimal]:
     for line in off.exclude(terms=""):
         sums[line.invoice_id, line.terms, line.starts_at] += line.amount
     return {line.pk: line.amount + sums[line.invoice_id, line.terms, line.starts_at] for line in lines}
+
+
+def _credited(lines: Iterable[InvoiceLine], period: BillingPeriod, moment: Moment) -> Mapping[int, Decimal]:
+    """Return what credit notes took off each charge and what was taken off it: that is not given back once more.
+
+    Where the invoice of the moment exists, those that were issued before it was made, so that it can be rated again.
+    """
+    owners = {line.invoice_id for line in lines}
+    notes = CreditNoteLine.objects.filter(note__status=CreditNoteStatus.ISSUED, note__invoice__in=owners)
+    made = Invoice.objects.filter(LIVE, period=period, moment=moment).values_list("created_at", flat=True).first()
+    if made is not None:
+        notes = notes.filter(note__issued_at__lt=made)
+    sums: dict[tuple[int, str, object], Decimal] = defaultdict(Decimal)
+    for row in notes.exclude(line__terms="").select_related("line"):
+        sums[row.line.invoice_id, row.line.terms, row.line.starts_at] += row.amount
+    return {line.pk: sums[line.invoice_id, line.terms, line.starts_at] for line in lines}
 
 
 def _returned(lines: Iterable[InvoiceLine], earlier: QuerySet[InvoiceLine]) -> Mapping[int, Decimal]:

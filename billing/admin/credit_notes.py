@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 from typing_extensions import override
 from unfold.decorators import action
 
-from billing import refunds
+from billing import credit_notes
 from billing.admin.crediting import lowering, reasons
 from billing.admin.reading import ReadingAdmin, ReadingInline
 from billing.errors import BillingError
@@ -92,7 +92,7 @@ class RefundAdmin(ReadingAdmin):
         for refund in chosen.exclude(note=None):
             assert refund.note is not None  # noqa: S101 - those without one are left out
             try:
-                made = refunds.request(note=refund.note, now=datetime.now(UTC))
+                made = credit_notes.request_refunds(note=refund.note, now=datetime.now(UTC))
             except BillingError as error:
                 messages.warning(request, str(error))
             else:
