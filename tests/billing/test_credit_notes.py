@@ -327,7 +327,7 @@ class TestVoidingANote:
     "change",
     [{"total": 1}, {"number": "CN-9"}, {"explanation": "x"}, {"digest": "0"}, {"status": "draft"}, {"buyer": "x"}],
 )
-def test_an_issued_note_never_changes(invoice, change):
+def test_invariant_17_an_issued_note_never_changes(invoice, change):
     note = credit(invoice, "5.00")
     with pytest.raises(IntegrityError), transaction.atomic():
         CreditNote.objects.filter(pk=note.pk).update(**change)
@@ -348,3 +348,19 @@ def test_a_discount_is_credited_with_its_charge(acme):
             now=LATER,
         )
     assert amounts(write(invoice, "45.00")) == [("Base", "50.00"), ("Friends: Base", "-5.00")]
+
+
+def test_invariant_35_every_adjustment_says_who_when_why_and_what_was_before_and_after(invoice):
+    note = credit(invoice, "50.00")
+    voided = credit_notes.void(note=note, actor="carl", reason="agreed otherwise", now=LATER + timedelta(days=1))
+    assert (voided.drafted_by, voided.drafted_at, voided.explanation) == ("anna", LATER, "It was down.")
+    assert (voided.issued_by, voided.issued_at) == ("ben", LATER)
+    assert (voided.voided_by, voided.void_reason, voided.voided_at) == (
+        "carl",
+        "agreed otherwise",
+        LATER + timedelta(days=1),
+    )
+    before_and_after = [(one.line.amount, one.line.amount - one.amount) for one in voided.lines.all()]
+    assert all(before > after > 0 for before, after in before_and_after)
+    keys = LedgerTransaction.objects.filter(key__startswith="credit-note:").order_by("pk").values_list("key", flat=True)
+    assert list(keys) == ["credit-note:CN-000001", "credit-note:CN-000001:void"]
