@@ -11,8 +11,8 @@ from billing.models import Dispute, Payment
 from billing.models.findings import FindingKind
 from billing.money import Money, from_minor_units
 from billing.stripe import mirror
-from billing.stripe.counterparts import RemoteDispute
 from billing.stripe.findings import Found
+from billing.stripe.remotes import RemoteDispute
 
 LOST: Final = "lost"
 CLOSED: Final = frozenset({LOST, "won", "warning_closed", "prevented"})

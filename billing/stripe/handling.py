@@ -22,8 +22,9 @@ from billing.stripe import (
     reversals,
     settlement,
 )
-from billing.stripe.counterparts import RemoteInvoice, RemoteRefund
+from billing.stripe.counterparts import RemoteInvoice
 from billing.stripe.errors import CounterpartMissingError, MalformedEventError
+from billing.stripe.remotes import RemoteRefund
 
 _DECLINES: Final = frozenset({"invoice.payment_failed", "invoice.payment_action_required"})
 

@@ -15,10 +15,10 @@ from stripe.params import (
 from stripe.params.billing_portal import SessionCreateParams
 from stripe.params.tax import CalculationCreateParams, TransactionCreateFromCalculationParams
 
-from billing.stripe import counterparts
+from billing.stripe import remotes
 from billing.stripe.client import refuse_floats
-from billing.stripe.counterparts import RemoteCalculation, RemoteCreditNote, RemoteDispute, RemoteEvent, RemoteRefund
 from billing.stripe.gateway import PAGE, calling, reading
+from billing.stripe.remotes import RemoteCalculation, RemoteCreditNote, RemoteDispute, RemoteEvent, RemoteRefund
 
 
 def create_refund(client: StripeClient, *, params: Mapping[str, Any], key: str) -> RemoteRefund:
@@ -26,13 +26,13 @@ def create_refund(client: StripeClient, *, params: Mapping[str, Any], key: str) 
     refuse_floats(params)
     with calling("refund"):
         made = client.v1.refunds.create(cast("RefundCreateParams", params), {"idempotency_key": key})
-        return counterparts.refund_of(made)
+        return remotes.refund_of(made)
 
 
 def retrieve_refund(client: StripeClient, *, stripe_id: str) -> RemoteRefund:
     """Read a refund."""
     with reading(f"read refund {stripe_id}"):
-        return counterparts.refund_of(client.v1.refunds.retrieve(stripe_id))
+        return remotes.refund_of(client.v1.refunds.retrieve(stripe_id))
 
 
 def list_refunds(
@@ -46,7 +46,7 @@ def list_refunds(
         params["created"] = {"gte": int(created_since.timestamp())}
     with reading("list refunds"):
         for found in client.v1.refunds.list(params).auto_paging_iter():
-            yield counterparts.refund_of(found)
+            yield remotes.refund_of(found)
 
 
 def create_credit_note(client: StripeClient, *, params: Mapping[str, Any], key: str) -> RemoteCreditNote:
@@ -54,13 +54,13 @@ def create_credit_note(client: StripeClient, *, params: Mapping[str, Any], key: 
     refuse_floats(params)
     with calling("issue the credit note"):
         made = client.v1.credit_notes.create(cast("CreditNoteCreateParams", params), {"idempotency_key": key})
-        return counterparts.credit_note_of(made)
+        return remotes.credit_note_of(made)
 
 
 def retrieve_credit_note(client: StripeClient, *, stripe_id: str) -> RemoteCreditNote:
     """Read a credit note."""
     with reading(f"read credit note {stripe_id}"):
-        return counterparts.credit_note_of(client.v1.credit_notes.retrieve(stripe_id))
+        return remotes.credit_note_of(client.v1.credit_notes.retrieve(stripe_id))
 
 
 def list_credit_notes(
@@ -74,20 +74,20 @@ def list_credit_notes(
         params["created"] = {"gte": int(created_since.timestamp())}
     with reading("list credit notes"):
         for found in client.v1.credit_notes.list(params).auto_paging_iter():
-            yield counterparts.credit_note_of(found)
+            yield remotes.credit_note_of(found)
 
 
 def void_credit_note(client: StripeClient, *, stripe_id: str, key: str) -> RemoteCreditNote:
     """Void a credit note."""
     with calling(f"void the credit note {stripe_id}"):
         answer = client.v1.credit_notes.void_credit_note(stripe_id, {}, {"idempotency_key": key})
-        return counterparts.credit_note_of(answer)
+        return remotes.credit_note_of(answer)
 
 
 def retrieve_dispute(client: StripeClient, *, stripe_id: str) -> RemoteDispute:
     """Read a dispute."""
     with reading(f"read dispute {stripe_id}"):
-        return counterparts.dispute_of(client.v1.disputes.retrieve(stripe_id))
+        return remotes.dispute_of(client.v1.disputes.retrieve(stripe_id))
 
 
 def list_disputes(client: StripeClient, *, created_since: datetime | None = None) -> Iterator[RemoteDispute]:
@@ -97,7 +97,7 @@ def list_disputes(client: StripeClient, *, created_since: datetime | None = None
         params["created"] = {"gte": int(created_since.timestamp())}
     with reading("list disputes"):
         for found in client.v1.disputes.list(params).auto_paging_iter():
-            yield counterparts.dispute_of(found)
+            yield remotes.dispute_of(found)
 
 
 def list_undelivered(client: StripeClient, *, since: datetime) -> Iterator[RemoteEvent]:
@@ -107,14 +107,14 @@ def list_undelivered(client: StripeClient, *, since: datetime) -> Iterator[Remot
             {"delivery_success": False, "created": {"gte": int(since.timestamp())}, "limit": PAGE}
         )
         for found in pages.auto_paging_iter():
-            yield counterparts.event_of(found)
+            yield remotes.event_of(found)
 
 
 def calculate_tax(client: StripeClient, *, params: Mapping[str, Any]) -> RemoteCalculation:
     """Ask Stripe Tax what is due: a question, which may be asked any number of times; nothing comes of it there."""
     refuse_floats(params)
     with reading("work out the tax"):
-        return counterparts.calculation_of(client.v1.tax.calculations.create(cast("CalculationCreateParams", params)))
+        return remotes.calculation_of(client.v1.tax.calculations.create(cast("CalculationCreateParams", params)))
 
 
 def record_tax(client: StripeClient, *, params: Mapping[str, Any], key: str) -> str:

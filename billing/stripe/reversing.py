@@ -9,9 +9,10 @@ from billing.models import Invoice
 from billing.models.payments import ObjectKind
 from billing.money import Money, from_minor_units
 from billing.stripe import content, gateway, mirror, reversals, settlement
-from billing.stripe.counterparts import RemoteCreditNote, RemoteInvoice, RemoteRefund
+from billing.stripe.counterparts import RemoteInvoice
 from billing.stripe.errors import DifferenceError, NotThereError, RefusedError
 from billing.stripe.outbox import Claim
+from billing.stripe.remotes import RemoteCreditNote, RemoteRefund
 from billing.stripe.stepping import Done, invoice_of, moved, only, require_fresh_key
 
 

@@ -17,7 +17,8 @@ from billing.models.endpoints import EventType
 from billing.models.invoices import InvoiceStatus
 from billing.money import from_minor_units
 from billing.stripe import comparison, gateway, mirror
-from billing.stripe.counterparts import RemoteInvoice, RemotePayment, RemoteRefund
+from billing.stripe.counterparts import RemoteInvoice, RemotePayment
+from billing.stripe.remotes import RemoteRefund
 
 ACTION_CODES: Final = frozenset({"invoice_payment_intent_requires_action", "authentication_required"})
 # A refund comes to an end once, save that a bank can send back what it had taken.

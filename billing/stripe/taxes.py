@@ -21,8 +21,8 @@ from billing.money import Money, allocate, from_minor_units, to_minor_units
 from billing.stripe import client as stripe_client
 from billing.stripe import content, outbox, reversals
 from billing.stripe.content import Content
-from billing.stripe.counterparts import RemoteCalculation, RemoteTax
 from billing.stripe.errors import DifferenceError, TaxNotAssessedError
+from billing.stripe.remotes import RemoteCalculation, RemoteTax
 
 SOURCE: Final = "stripe:"
 """Begins the source of a tax line that Stripe Tax gave: `stripe:{calculation}:{place}:{tax}:{percentage}`."""

@@ -29,8 +29,8 @@ from billing.models.subscriptions import PeriodStatus
 from billing.money import Money
 from billing.stripe import client as stripe_client
 from billing.stripe import comparison, disputes, findings, gateway, reversals, webhooks
-from billing.stripe.counterparts import RemoteRefund
 from billing.stripe.findings import Found
+from billing.stripe.remotes import RemoteRefund
 
 # Stripe keeps events for 30 days and repeats a delivery for three.
 EVENTS_KEPT: Final = timedelta(days=30)
