@@ -4,13 +4,11 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
-from billing import assessment, catalog, contracts, invoicing, issuing, merging, planned, verification
-from billing.assessment import Inputs, Question
+from billing import assessment, catalog, contracts, invoicing, planned, sources
 from billing.dues import Due
 from billing.errors import InvoiceStateError
 from billing.models import Invoice
@@ -18,6 +16,7 @@ from billing.models.invoices import InvoiceStatus
 from billing.proof import layout, terms, values
 from billing.proof.terms import Agreed, Basis, Free, Origin
 from billing.rating.adjustments import FreeOfCharge, GivenBack, Late
+from billing.sources import Part
 from billing.timeline import stretch_at
 from metering import evidence
 from metering.evidence import ProvenBatch, ProvenEvent, Reading, Wanted
@@ -29,20 +28,6 @@ _INSTANT: Final = timedelta(microseconds=1)
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What an invoice, or a draft that was merged into it, was rated from."""
-
-    question: Question
-    inputs: Inputs
-
-    @property
-    def dues(self) -> Iterator[tuple[str, Due]]:
-        """The rate cards that were charged or free, each with its key."""
-        yield from self.inputs.charged.items()
-        yield from ((due.run.planned.card.key, due) for due in self.inputs.free)
-
-
 def write(*, invoice: Invoice, out: IO[bytes], archives: Path) -> None:
     """Write the bundle of an issued invoice to a file that is open; the same invoice gives the same bytes.
 
@@ -50,7 +35,7 @@ def write(*, invoice: Invoice, out: IO[bytes], archives: Path) -> None:
     """
     if invoice.status == InvoiceStatus.DRAFT:
         raise InvoiceStateError(f"{invoice} is a draft: there is nothing to prove yet.")
-    parts = [_part_of(one) for one in merging.parts_of(invoice=invoice)]
+    parts = sources.of(invoice=invoice)
     fold = max(one.question.as_of for one in parts)
     text = invoicing.canonical(invoice)
     with (
@@ -70,12 +55,7 @@ def write(*, invoice: Invoice, out: IO[bytes], archives: Path) -> None:
         pack.seal(invoice=invoice.number or "", digest=hashlib.sha256(text).hexdigest())
 
 
-def _part_of(part: Invoice) -> _Part:
-    bill = issuing.bill(question=verification.question_of(part=part))
-    return _Part(bill.question, assessment.gather(bill.question))
-
-
-def _wanted(parts: Iterable[_Part]) -> Iterator[Wanted]:
+def _wanted(parts: Iterable[Part]) -> Iterator[Wanted]:
     """Yield what was measured for the parts' rate cards."""
     for part in parts:
         for _, due in part.dues:
@@ -145,7 +125,7 @@ def _signed_document(batch: ProvenBatch, header: bytes) -> dict[str, Any]:
     }
 
 
-def _plans(parts: Iterable[_Part]) -> dict[str, Any]:
+def _plans(parts: Iterable[Part]) -> dict[str, Any]:
     """Return the documents of the plan versions that the rate cards are of."""
     versions = {due.run.version_id for part in parts for _, due in part.dues}
     shelves = [contracts.shelf(version_id) for version_id in versions]
@@ -153,14 +133,14 @@ def _plans(parts: Iterable[_Part]) -> dict[str, Any]:
     return dict(sorted(documents.items()))
 
 
-def _meters(parts: Iterable[_Part], plans: Mapping[str, Any]) -> dict[str, Any]:
+def _meters(parts: Iterable[Part], plans: Mapping[str, Any]) -> dict[str, Any]:
     """Return the definitions of the meters that the plans name, and of those that were read."""
     named = {card["meter"] for document in plans.values() for card in document["rate_cards"] if card.get("meter")}
     read = {due.run.planned.card.meter for part in parts for _, due in part.dues if due.run.planned.card.meter}
     return {key: evidence.definition(meter=key) for key in sorted(named | read)}
 
 
-def _basis(part: _Part) -> Basis:
+def _basis(part: Part) -> Basis:
     inputs, rated = part.inputs, part.inputs.terms
     beside = inputs.adjustments
     free = zip((one for one in beside if isinstance(one, FreeOfCharge)), inputs.free, strict=True)
@@ -184,7 +164,7 @@ def _basis(part: _Part) -> Basis:
     )
 
 
-def _agreed(part: _Part, name: str, due: Due) -> Agreed:
+def _agreed(part: Part, name: str, due: Due) -> Agreed:
     contract, run, key = part.question.contract, due.run, due.run.planned.card.key
     # A run on the same terms may cross versions; it is known by the one that holds when it ends.
     last = _FOREVER if run.ends_at is None else run.ends_at - _INSTANT
@@ -199,7 +179,7 @@ def _agreed(part: _Part, name: str, due: Due) -> Agreed:
     return Agreed(name=name, document=document, terms=run.terms, origin=origin, service=due.service)
 
 
-def _references(part: _Part) -> dict[str, tuple[str, str]]:
+def _references(part: Part) -> dict[str, tuple[str, str]]:
     """Return the rate card and the terms of the lines that give back, or come late, by their sources."""
     back = {source: (one.prepaid.card, one.prepaid.terms) for source, one in part.inputs.back.items()}
     late = {

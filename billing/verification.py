@@ -9,11 +9,10 @@ from pathlib import Path
 
 from django.db.models import QuerySet
 
-from billing import contracts, invoicing, issuing, merging
-from billing.assessment import Question
+from billing import invoicing, issuing, merging, sources
 from billing.errors import InvoiceStateError
 from billing.models import Invoice, InvoiceLine
-from billing.models.invoices import InvoiceStatus, Moment
+from billing.models.invoices import InvoiceStatus
 from metering import evidence, usage
 
 
@@ -80,14 +79,8 @@ def verify(*, invoice: Invoice, archives: Path) -> Verification:
     )
 
 
-def question_of(*, part: Invoice, read: Callable[..., usage.Usage] = usage.read) -> Question:
-    """Return what an invoice, or a draft that was merged into it, is the answer to, as it was asked then."""
-    contract = contracts.load(subscription=part.period.subscription, change_id=part.change_id)
-    return Question(part.period, contract, as_of=part.fold, moment=Moment(part.moment), read=read)
-
-
 def _lines(part: Invoice, read: Callable[..., usage.Usage]) -> list[InvoiceLine]:
-    bill = issuing.bill(question=question_of(part=part, read=read))
+    bill = issuing.bill(question=sources.question_of(part=part, read=read))
     return invoicing.lines_of(invoice=part, assessed=bill.assessed)
 
 

@@ -3,7 +3,7 @@
 Everything is read within one `reading`, from one customer, from the database and from archives alike.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from metering.judging import MAX_AHEAD
 from metering.models import Batch, Environment
 from metering.restored import Restored
 from metering.rules import Rule
+from metering.slices import BEGINNING
 
 AT_ONCE: Final = 5_000
 
@@ -35,6 +36,13 @@ SELECT e.batch_id, e.place, e.event_id, e.source, e.type, e.subject, e.environme
 FROM {relation} e JOIN metering_wanted USING (batch_id)
 WHERE e.customer_id = {customer} AND e.received_at >= {first} AND e.received_at <= {last}
 ORDER BY e.batch_id, e.place
+""")
+_PAGE: Final = SQL("""
+SELECT e.batch_id, e.place, e.event_id, e.source, e.type, e.subject, e.environment, e.time, e.data::text, NULL
+FROM {relation} e JOIN metering_batch b ON b.id = e.batch_id
+WHERE e.customer_id = {customer} AND e.environment = {environment} AND {used} AND {matches} AND {filters}
+  AND {counted} AND b.fold_id > {since} AND (e.time, e.batch_id, e.place) > {after}
+ORDER BY e.time, e.batch_id, e.place LIMIT {limit}
 """)
 _BOUNDS: Final = SQL("""
 SELECT min(received_at), max(received_at) FROM metering_batch b JOIN metering_wanted w ON w.batch_id = b.id
@@ -87,6 +95,15 @@ class ProvenEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands in the order of time; batch and place tell those of one instant apart."""
+
+    time: datetime
+    batch_id: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A customer's events as of a fold, wherever they lie."""
 
@@ -135,6 +152,30 @@ class Reading:
             while rows := cursor.fetchmany(AT_ONCE):
                 yield from (ProvenEvent(*row) for row in rows)
 
+    def page(
+        self, wanted: Wanted, *, filters: Mapping[str, Sequence[str]], since: int = 0, after: Place | None, limit: int
+    ) -> list[ProvenEvent]:
+        """Return at most `limit` events that a meter counts, in order of time, after a place in that order.
+
+        Under filters by the meter's dimensions; only those that were counted after the fold `since`.
+        """
+        rule = meters.find(key=wanted.meter)
+        column = {name: readings.dimension(readings.field(name)) for name in rule.dimensions}
+        place = after or Place(BEGINNING, 0, -1)
+        query = _PAGE.format(
+            relation=self._relation([wanted]),
+            customer=Literal(self.customer_id),
+            environment=Literal(Environment.PRODUCTION.value),
+            used=self._used(rule, wanted),
+            matches=readings.matches(rule),
+            filters=readings.within(filters, column),
+            counted=readings.counted(self.as_of if rule.last_fold is None else min(self.as_of, rule.last_fold)),
+            since=Literal(since),
+            after=SQL("({}, {}, {})").format(Literal(place.time), Literal(place.batch_id), Literal(place.place)),
+            limit=Literal(limit),
+        )
+        return [ProvenEvent(*row) for row in readings.fetch(query)]
+
     def _relation(self, wanted: Sequence[Wanted]) -> Composable:
         is_level = any(meters.find(key=one.meter).aggregation.key == "level" for one in wanted)
         since = None if is_level else min((one.starts_at for one in wanted), default=None)
@@ -154,6 +195,11 @@ def reading(*, customer_id: int, as_of: int, folder: Path) -> Iterator[Reading]:
         yield Reading(customer_id, as_of, Restored(customer_id, folder))
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS pg_temp.metering_restored, pg_temp.metering_wanted")
+
+
+def batches(*, batch_ids: Sequence[int]) -> Mapping[int, ProvenBatch]:
+    """Return some batches by id."""
+    return {one.id: one for one in _batches(batch_ids)}
 
 
 def definition(*, meter: str) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from billing.api.endpoints import (
     WebhookReplay,
 )
 from billing.api.payments import BillingPortalSession
+from billing.api.proofs import InvoiceBundle, InvoiceExplanation
 from billing.api.views import InvoiceDetail, InvoiceList, PlanList
 
 urlpatterns = [
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:number>.html", InvoiceHtml.as_view(), name="invoice-html"),
     path("invoices/<str:number>.pdf", InvoicePdf.as_view(), name="invoice-pdf"),
+    path("invoices/<str:number>/explain", InvoiceExplanation.as_view(), name="invoice-explanation"),
+    path("invoices/<str:number>/bundle", InvoiceBundle.as_view(), name="invoice-bundle"),
     path("invoices/<str:number>", InvoiceDetail.as_view(), name="invoice"),
     path("credit-notes", CreditNoteList.as_view(), name="credit-notes"),
     path("credit-notes/<str:number>.html", CreditNoteHtml.as_view(), name="credit-note-html"),

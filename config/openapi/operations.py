@@ -15,6 +15,7 @@ from config.openapi.endpoints import (
     NEW_ENDPOINT,
 )
 from config.openapi.invoices import INVOICE, INVOICES, PLANS
+from config.openapi.proofs import EXPLANATION
 from config.openapi.shapes import (
     COUNT,
     DECIMAL,
@@ -184,6 +185,18 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         refusals=(400, 404),
     ),
     ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
+    ("billing.api.proofs.InvoiceExplanation", "GET"): Operation(
+        EXPLANATION,
+        parameters=(
+            query("line", {"type": "string", "pattern": "^[0-9]{1,6}$"}, description="The position of a line."),
+            query("cursor", TEXT, description="The `next` of the page before."),
+            query("limit", _LIMIT),
+        ),
+        refusals=(400, 404),
+    ),
+    ("billing.api.proofs.InvoiceBundle", "GET"): Operation(
+        {"type": "string", "format": "binary"}, media="application/zip", refusals=(400, 404)
+    ),
     ("billing.api.credit_notes.CreditNoteList", "GET"): Operation(
         CREDIT_NOTES,
         parameters=(
