@@ -22,6 +22,8 @@ from metering.models import Batch, Environment, Fold, Void
 from metering.quantities import EXACT, plain, product
 from metering.rules import Rule
 from metering.slices import Slice, Span
+from metering.states import States
+from metering.states import read as states
 from metering.tallies import Group, Question, Tallies, Tally
 from metering.touches import Since, Touched, touched
 
@@ -30,6 +32,7 @@ __all__ = [
     "MeterInfo",
     "Since",
     "Span",
+    "States",
     "Touched",
     "Usage",
     "UsageRow",
@@ -40,6 +43,7 @@ __all__ = [
     "meters",
     "quantity",
     "read",
+    "states",
     "touched",
     "unfolded",
 ]
