@@ -43,3 +43,4 @@ test: check  ## all tests, lint, types, contracts
 bench: .venv/installed-dev  ## measure, as ratios to an anchor of the same run
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.rating
+	$(BIN)/python -m tests.bench.closing

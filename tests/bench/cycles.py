@@ -119,7 +119,7 @@ def prepare() -> None:
 def close(*, subscriptions: int, one_by_one: int) -> Closed:
     """Rate and store so many cycles of five charges in bulk, then so many others one transaction each."""
     version = PlanVersion.objects.get(plan__key="bench")
-    cycles = _cycles(version, subscriptions + one_by_one)
+    cycles = make(version, subscriptions + one_by_one)
     gc.collect()
     gc.freeze()  # the rows made for the measurement are many, and a close has them not
     chosen = cycles[:subscriptions]
@@ -231,7 +231,7 @@ def _bill(version: PlanVersion, period: BillingPeriod) -> Bill:
     return Bill(Question(period, contract, as_of=0), Assessment(rated, references, contract.change_id))
 
 
-def _cycles(version: PlanVersion, number: int) -> list[BillingPeriod]:
+def make(version: PlanVersion, number: int) -> list[BillingPeriod]:
     """Make subscriptions to one plan, each of a customer of its own, with January to be closed."""
     made: list[BillingPeriod] = []
     with _progress() as progress:
@@ -282,7 +282,7 @@ def _past(customers: int, months: int) -> datetime:
     with _progress() as progress:
         task = progress.add_task("a year of usage", total=customers)
         for period in cycles:
-            _use(period.subscription.customer, months)
+            use(period.subscription.customer, months)
             progress.advance(task)
     held = [(period.subscription, period.change_pk) for period in cycles]  # type: ignore[attr-defined]
     end = FEBRUARY
@@ -297,7 +297,7 @@ def _past(customers: int, months: int) -> datetime:
     return end + timedelta(days=1)
 
 
-def _use(customer: Customer, months: int) -> None:
+def use(customer: Customer, months: int) -> None:
     """Send a customer's work of all months as one batch."""
     events = [event for month in range(months) for event in _month(customer, month)]
     recorded = ingest.record(

@@ -29,21 +29,21 @@ def rows() -> list[dict[str, Any]]:
         subscriptions = _number("RATING_SUBSCRIPTIONS", SUBSCRIPTIONS)
         closed = cycles.close(subscriptions=subscriptions, one_by_one=_number("RATING_ONE_BY_ONE", ONE_BY_ONE))
     return [
-        _row("charges rated", 5 * subscriptions / closed.rating_seconds, "charges/s"),
-        _row(
+        row("charges rated", 5 * subscriptions / closed.rating_seconds, "charges/s"),
+        row(
             "invoices of five charges rated and stored in bulk",
             subscriptions / closed.bulk_seconds,
             "invoices/s",
             anchor=("one transaction each, an insert a row", 1 / closed.six_inserts_seconds),
         ),
-        _row(
+        row(
             "the same, to one transaction each with one insert for all lines",
             subscriptions / closed.bulk_seconds,
             "invoices/s",
             anchor=("one transaction each, two inserts", 1 / closed.two_inserts_seconds),
         ),
-        _row("periods back-tested", customers * MONTHS / seconds, "periods/s"),
-        _row(f"back-test of {customers} customers x {MONTHS} periods", seconds, "s", anchor=("at most", 60.0)),
+        row("periods back-tested", customers * MONTHS / seconds, "periods/s"),
+        row(f"back-test of {customers} customers x {MONTHS} periods", seconds, "s", anchor=("at most", 60.0)),
     ]
 
 
@@ -51,7 +51,7 @@ def _number(name: str, default: int) -> int:
     return int(os.environ.get(name, default))
 
 
-def _row(name: str, value: float, unit: str, *, anchor: tuple[str, float] | None = None) -> dict[str, Any]:
+def row(name: str, value: float, unit: str, *, anchor: tuple[str, float] | None = None) -> dict[str, Any]:
     return {
         "name": name,
         "value": round(value, 2),
@@ -61,18 +61,18 @@ def _row(name: str, value: float, unit: str, *, anchor: tuple[str, float] | None
     }
 
 
-def main() -> int:
+def report(measured: list[dict[str, Any]]) -> int:
     """Print the rows, and add them to those that `python -m tests.bench` has written."""
-    table, measured = Table("what", "value", "unit", "anchor", "ratio"), rows()
-    for row in measured:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    table = Table("what", "value", "unit", "anchor", "ratio")
+    for one in measured:
+        table.add_row(*("" if value is None else str(value) for value in one.values()))
     Console(width=140).print(table)
     path = stage.LOCAL / "bench.json"
-    names = {row["name"] for row in measured}
-    others = [row for row in json.loads(path.read_text()) if row["name"] not in names] if path.exists() else []
+    names = {one["name"] for one in measured}
+    others = [one for one in json.loads(path.read_text()) if one["name"] not in names] if path.exists() else []
     path.write_text(json.dumps([*others, *measured], indent=2) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(rows()))
