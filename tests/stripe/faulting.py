@@ -1,5 +1,7 @@
 """The ways of an invoice through Stripe, driven to their end whatever disturbs them, and what must be true then."""
 
+import threading
+import time
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -35,6 +37,33 @@ OVER = {OutboxState.SUCCEEDED, OutboxState.SUPERSEDED}
 # Longer than a worker's claim holds; and longer than Stripe keeps a key.
 SOON, NEXT_DAY = timedelta(minutes=11), timedelta(hours=30)
 ROUNDS = 12
+
+
+class Held:
+    """A slow call waits here until the test lets it go on, long after its caller has gone."""
+
+    def __init__(self):
+        self.reached, self.released = threading.Event(), threading.Event()
+        self.runs = 0
+
+    def __call__(self, seconds):
+        self.reached.set()
+        assert self.released.wait(30)
+
+    def renew(self):
+        self.reached.clear()
+        self.released.clear()
+        self.runs = 0
+
+    def deliver(self, sandbox, *, now):
+        """Deliver; after the second run of which the call knows, let it go on, and wait until it is done."""
+        done = delivery.deliver(now=now)
+        self.runs += self.reached.is_set()
+        if self.runs == 2:
+            self.released.set()
+            while not sandbox.is_idle():
+                time.sleep(0.001)
+        return done
 
 
 class World:
@@ -207,7 +236,8 @@ def assert_true(world, invoice):
 
 def assert_told_once(world, invoice, remote):
     """The customer was written to at most once: once where it is asked to pay by itself."""
-    events = [one for one in _all(world.api.events, type="invoice.sent") if one.data.object["id"] == remote.id]
+    told = _all(world.api.events, type="invoice.sent", created={"gte": remote.created})
+    events = [one for one in told if one.data.object["id"] == remote.id]
     assert len(events) == (0 if invoice.customer.billing.collection == Collection.CARD_ON_FILE else 1)
 
 

@@ -4,23 +4,17 @@ A journey is taken once undisturbed, which tells the calls it makes. Then it is 
 customer each time, with that call struck.
 """
 
-import threading
-import time
 from collections import Counter
-from datetime import timedelta
 from functools import partial
 from itertools import islice
 
 import pytest
 
 from billing.stripe import client as stripe_client
-from billing.stripe import delivery, limits, reconcile
+from billing.stripe import reconcile
 from billing.stripe.sandbox.routes import ROUTES
-from billing.stripe.sandbox.server import Sandbox
-from billing.stripe.sandbox.settings import Settings
 from tests.stripe import faulting
-from tests.stripe.conftest import KEY, SECRET
-from tests.stripe.faulting import NEXT_DAY, SOON, World, assert_true
+from tests.stripe.faulting import NEXT_DAY, SOON, assert_true
 
 pytestmark = pytest.mark.django_db
 
@@ -39,51 +33,6 @@ METHODS = {route.operation: route.method for route in ROUTES}
 
 # Shorter than the suite would like to wait, longer than any answer that is not held takes.
 SECONDS_TO_WAIT = 0.25
-
-
-class Held:
-    """A slow call waits here until the test lets it go on, long after its caller has gone."""
-
-    def __init__(self):
-        self.reached, self.released = threading.Event(), threading.Event()
-        self.runs = 0
-
-    def __call__(self, seconds):
-        self.reached.set()
-        assert self.released.wait(30)
-
-    def renew(self):
-        self.reached.clear()
-        self.released.clear()
-        self.runs = 0
-
-    def deliver(self, sandbox, *, now):
-        """Deliver; after the second run of which the call knows, let it go on, and wait until it is done."""
-        done = delivery.deliver(now=now)
-        self.runs += self.reached.is_set()
-        if self.runs == 2:
-            self.released.set()
-            while not sandbox.is_idle():
-                time.sleep(0.001)
-        return done
-
-
-@pytest.fixture
-def held():
-    return Held()
-
-
-@pytest.fixture
-def world(tmp_path, settings, monkeypatch, clock, held):
-    """A sandbox and our side configured for it; the SDK repeats nothing by itself, so that every fault is seen."""
-    place = Settings(host="127.0.0.1", port=0, database=tmp_path / "sandbox.sqlite", api_key=KEY)
-    monkeypatch.setattr(stripe_client, "NETWORK_RETRIES", 0)
-    monkeypatch.setattr(limits, "reserve", lambda **_: timedelta())  # how fast we may call is not the matter here
-    with Sandbox(settings=place, clock=clock.seconds, hold=held) as sandbox:
-        settings.STRIPE_API_KEY, settings.STRIPE_API_URL = KEY, sandbox.base_url
-        settings.STRIPE_WEBHOOK_SECRET = SECRET
-        yield World(sandbox, clock)
-        held.released.set()
 
 
 def calls_of(world, name):
