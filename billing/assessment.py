@@ -132,8 +132,11 @@ def gather(question: Question) -> Inputs:
     charged = dict(_named(due for due in found if not due.run.free))
     back = _unused(runs, prepaid) if question.moment == Moment.CLOSING else {}
     free = tuple(due for due in found if due.run.free and due.run.planned.card.meter)
-    beside = (*(_unused_time(source, one) for source, one in back.items()), *_free_usage(question, free))
-    adjustments: tuple[Adjustment, ...] = (*beside, *(one.adjustment for one in question.late))
+    beside: tuple[Adjustment, ...] = (
+        *(_unused_time(source, one) for source, one in back.items()),
+        *_free_usage(question, free),
+    )
+    adjustments = (*beside, *(one.adjustment for one in question.late))
     lines = tuple(line for one in adjustments if (line := one.line()) is not None)
     terms = _terms(question, charged, lines)
     if not question.is_supposed:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from billing import sources
 from billing.dues import Due
@@ -92,7 +93,7 @@ def line(*, invoice: Invoice, position: int) -> Explained:
 
 def windows(*, measured: Measured, zone: str, archives: Path) -> Usage:
     """Return what was measured, day by day in a zone, by the dimensions that the price looks at."""
-    question = {
+    question: dict[str, Any] = {
         "customer_id": measured.customer_id,
         "meter": measured.meter,
         "starts_at": measured.starts_at,

@@ -82,14 +82,14 @@ def found(bundle: bytes) -> list[tuple[str, str]]:
     return [(one.kind, one.where) for one in proved(bundle).findings]
 
 
-def edited(files: Files, name: str, change: Callable[[Any], None]) -> Files:
+def edited(files: Files, name: str, change: Callable[[Any], object]) -> Files:
     """The files with one of JSON changed."""
     document = json.loads(files[name])
     change(document)
     return files | {name: layout.text_of(document)}
 
 
-def events_edited(files: Files, change: Callable[[list[dict[str, Any]]], None]) -> Files:
+def events_edited(files: Files, change: Callable[[list[dict[str, Any]]], object]) -> Files:
     """The files with other events, each line with the digest of what it holds."""
     rows = [json.loads(layout.event_of(line)[0]) for line in files[layout.EVENTS].splitlines()]
     change(rows)
@@ -97,7 +97,7 @@ def events_edited(files: Files, change: Callable[[list[dict[str, Any]]], None]) 
     return files | {layout.EVENTS: b"".join(lines)}
 
 
-def batches_edited(files: Files, change: Callable[[list[dict[str, Any]]], None]) -> Files:
+def batches_edited(files: Files, change: Callable[[list[dict[str, Any]]], object]) -> Files:
     """The files with other batches."""
     rows = [json.loads(line) for line in files[layout.BATCHES].splitlines()]
     change(rows)

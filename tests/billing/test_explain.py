@@ -12,8 +12,9 @@ from rest_framework.test import APIClient
 from agents.models.keys import Scope
 from billing import explain
 from billing.errors import InvoiceStateError
+from billing.explain import Measured
 from billing.proof.checking import prove
-from metering import archive
+from metering import archive, partitions
 from metering.models import Seal
 from tests import factories
 from tests.billing import agreement
@@ -50,25 +51,31 @@ def get(acme):
     return lambda path, **query: caller.get(f"/v1/invoices/{path}", query)
 
 
+def measured_by(invoice, position=2) -> Measured:
+    found = explain.line(invoice=invoice, position=position).measured
+    assert found is not None
+    return found
+
+
 def ids(page):
     return [one.event.id for one in page.events]
 
 
 def test_every_line_says_what_it_measured_and_how_it_was_priced(invoice):
     base, turns = explain.lines(invoice=invoice)
-    assert (base.measured, turns.measured.meter, turns.measured.filters) == (None, "turns", {"agent": ["agent-1"]})
-    assert (turns.measured.starts_at, turns.measured.ends_at, turns.measured.as_of) == (MAY, JUNE, invoice.fold)
+    measured = measured_by(invoice)
+    assert (base.measured, measured.meter, measured.filters) == (None, "turns", {"agent": ["agent-1"]})
+    assert (measured.starts_at, measured.ends_at, measured.as_of) == (MAY, JUNE, invoice.fold)
     assert [row["text"] for row in turns.line.detail] == ["up to 4", "above 4"]
 
 
 def test_windows_add_up_to_the_line(invoice, tmp_path):
-    turns = explain.line(invoice=invoice, position=2)
-    rows = explain.windows(measured=turns.measured, zone="UTC", archives=tmp_path).rows
-    assert [(row.starts_at.day, row.quantity) for row in rows] == [(2, 3), (4, 3)]
+    rows = explain.windows(measured=measured_by(invoice), zone="UTC", archives=tmp_path).rows
+    assert [(row.starts_at.day, int(row.quantity)) for row in rows] == [(2, 3), (4, 3)]
 
 
 def test_events_come_in_pages_each_with_its_batch_and_its_signature(invoice, tmp_path):
-    measured = explain.line(invoice=invoice, position=2).measured
+    measured = measured_by(invoice)
     first = explain.events(measured=measured, archives=tmp_path, limit=4)
     rest = explain.events(measured=measured, archives=tmp_path, limit=4, after=first.following)
     assert (ids(first), len(ids(rest)), rest.following) == (["a", "b", "c", "d"], 2, None)
@@ -81,7 +88,7 @@ def test_events_come_in_pages_each_with_its_batch_and_its_signature(invoice, tmp
 def test_usage_of_a_later_fold_is_not_of_the_line(invoice, acme, send, tmp_path):
     send.turns(acme, MAY + 2 * DAY, agent="agent-1")
     send.fold(JUNE + DAY)
-    measured = explain.line(invoice=invoice, position=2).measured
+    measured = measured_by(invoice)
     assert len(explain.events(measured=measured, archives=tmp_path).events) == 6
     assert sum(row.quantity for row in explain.windows(measured=measured, zone="UTC", archives=tmp_path).rows) == 6
 
@@ -89,18 +96,19 @@ def test_usage_of_a_later_fold_is_not_of_the_line(invoice, acme, send, tmp_path)
 def test_usage_that_came_late_is_explained_by_what_came_late(invoice, acme, send, tmp_path):
     send.turns(acme, MAY + 2 * DAY, 2, agent="agent-1")
     later = agreement.close(acme.subscriptions.get(), JUNE + 30 * DAY)[-1]
-    late = [one for one in explain.lines(invoice=later) if one.line.kind == "late"]
-    assert [(one.line.quantity, one.measured.since) for one in late] == [(2, invoice.fold)]
-    assert len(explain.events(measured=late[0].measured, archives=tmp_path).events) == 2
+    (late,) = (one.line for one in explain.lines(invoice=later) if one.line.kind == "late")
+    measured = measured_by(later, late.position)
+    assert (int(late.quantity), measured.since) == (2, invoice.fold)
+    assert len(explain.events(measured=measured, archives=tmp_path).events) == 2
 
 
 def test_what_is_archived_is_explained_all_the_same(invoice, tmp_path):
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    for month in archive.partitions.months():
+    for month in partitions.months():
         if month.starts_at <= MAY:
             archive.archive(month=month, folder=tmp_path, now=JUNE + 40 * DAY)
-    measured = explain.line(invoice=invoice, position=2).measured
+    measured = measured_by(invoice)
     assert ids(explain.events(measured=measured, archives=tmp_path))[:3] == ["a", "b", "c"]
     assert len(explain.windows(measured=measured, zone="UTC", archives=tmp_path).rows) == 2
 
@@ -111,9 +119,10 @@ def test_a_key_that_was_not_kept_proves_neither(invoice, tmp_path):
         cursor.execute("ALTER TABLE metering_seal DISABLE TRIGGER USER")
     Seal.objects.filter(batch=min(Seal.objects.values_list("pk", flat=True))).delete()
     Seal.objects.update(public_key=bytes(32))
-    measured = explain.line(invoice=invoice, position=2).measured
-    holds = [one.signed and one.signed.holds for one in explain.events(measured=measured, archives=tmp_path).events]
-    assert sorted(holds, key=str) == [False, False, None, None, None, None]
+    measured = measured_by(invoice)
+    page = explain.events(measured=measured, archives=tmp_path)
+    holds = [str(one.signed and one.signed.holds) for one in page.events]
+    assert sorted(holds) == ["False", "False", "None", "None", "None", "None"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])

@@ -8,7 +8,6 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
-import cffi
 import cryptography
 import pytest
 from django.core.management import CommandError, call_command
@@ -48,7 +47,7 @@ def alone(tmp_path_factory):
     shutil.copy(ROOT / "runtime" / "__init__.py", folder / "runtime")
     shutil.copytree(ROOT / "runtime" / "wire", folder / "runtime" / "wire")
     site = Path(cryptography.__file__).parents[1]
-    for library in [site / "cryptography", Path(cffi.__file__).parent, *site.glob("_cffi_backend*")]:
+    for library in [site / "cryptography", site / "cffi", *site.glob("_cffi_backend*")]:
         (folder / library.name).symlink_to(library)
     return folder
 

@@ -11,10 +11,11 @@ import pytest
 from agents.models import Agent
 from billing import changes, verification
 from billing.models import BillingProfile, Invoice
+from billing.proof import layout
 from metering import corrections
 from metering.models import Event
 from tests.billing import agreement
-from tests.billing.bundles import edited, forged, found, layout, opened, pack, proved
+from tests.billing.bundles import edited, forged, found, opened, pack, proved
 from tests.billing.conftest import JUNE, MAY
 from tests.billing.test_merging import draft, issue
 from tests.portal import stage
@@ -118,7 +119,7 @@ def test_a_bundle_of_many_events_is_made_and_proved_in_little_memory(acme, send,
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("PROVED")
     assert int(done.stdout.rpartition(" ")[2]) < 256 * 1024
-    assert verification.verify(invoice=verification.find(number=invoice.number), archives=tmp_path).is_equal
+    assert verification.verify(invoice=verification.find(number=str(invoice.number)), archives=tmp_path).is_equal
 
 
 @pytest.mark.parametrize("part", ["now", "billed"])

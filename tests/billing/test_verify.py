@@ -11,7 +11,7 @@ from django.db import connection
 from billing import changes, verification
 from billing.errors import InvoiceStateError
 from billing.models import InvoiceLine
-from metering import archive
+from metering import archive, partitions
 from metering.models import StoredEvent, Window
 from metering.partitions import Month
 from tests.billing import agreement
@@ -73,11 +73,11 @@ def test_what_was_agreed_later_changes_nothing(invoice, acme, tmp_path):
 def test_archived_months_are_read_too(invoice, tmp_path):
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    for month in archive.partitions.months():
+    for month in partitions.months():
         if month.starts_at <= MAY:
             archive.archive(month=month, folder=tmp_path, now=JULY)
     assert not StoredEvent.objects.filter(received_at__lt=JUNE).exists()
-    assert Month.of(MAY) not in archive.partitions.months()
+    assert Month.of(MAY) not in partitions.months()
     assert verified(invoice, tmp_path).is_equal
 
 

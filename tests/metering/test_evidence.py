@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,7 +16,7 @@ from tests.metering.factories import ACME, DEVICE, LATER, RIVAL, compute, fold_n
 
 pytestmark = pytest.mark.django_db
 OLD, SEPTEMBER = datetime(2026, 9, 10, 12, tzinfo=UTC), Month(2026, 9)
-MONTH = {"starts_at": datetime(2026, 9, 1, tzinfo=UTC), "ends_at": datetime(2026, 10, 1, tzinfo=UTC)}
+MONTH: dict[str, Any] = {"starts_at": datetime(2026, 9, 1, tzinfo=UTC), "ends_at": datetime(2026, 10, 1, tzinfo=UTC)}
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["all"] == bool(options["numbers"]):
             raise CommandError("Name invoices, or say --all.")
-        wrong = [invoice.number for invoice in _asked(options) if not self._verify(invoice, options["archives"])]
+        wrong = [str(invoice.number) for invoice in _asked(options) if not self._verify(invoice, options["archives"])]
         if wrong:
             raise CommandError(f"Not proved: {', '.join(wrong)}")
 
