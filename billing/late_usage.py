@@ -129,8 +129,9 @@ def recorded(*, question: Question) -> set[tuple[int, str]] | None:
     None where nothing was settled with it.
     """
     rows = LateDifference.objects.filter(settled_with=question.period, fold=question.as_of, released_at=None)
-    found = list(rows.values_list("period_id", "key", "note_of_id"))
-    return {(period_id, key) for period_id, key, note_of in found if note_of is not None} if found else None
+    if not rows.exists():
+        return None
+    return set(rows.filter(note_of__isnull=False).values_list("period_id", "key"))
 
 
 def _draft_note(group: Sequence[Difference], lowered: Invoice, question: Question, now: datetime) -> None:

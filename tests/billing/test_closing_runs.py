@@ -166,8 +166,8 @@ def test_two_workers_at_once_make_one_invoice_each_period(customers):
     run = begin()
     at_once(*[lambda: do(run)] * 2, *[lambda: closing.close_due(now=DUE)] * 2)
     do(run)
-    numbers = sorted(Invoice.objects.values_list("number", flat=True))
-    assert numbers == [f"AM-{number:06}" for number in range(1, 8)]
+    numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == [f"AM-{number:06}" for number in range(1, 8)]
     run.refresh_from_db()
     assert run.closed == 7
     assert sum(one.amount.amount for one in ledger.trial_balance()) == 0
@@ -184,11 +184,11 @@ def test_a_chunk_is_one_workers_until_its_connection_ends(customers):
         with runs._locked(chunk.pk) as is_ours:
             seen.append(is_ours)
             at_once(lambda: runs.work(chunk_id=chunk.pk, now=CLOCK))
-            seen.append(CloseChunk.objects.get(pk=chunk.pk).done_at)
+            seen.append(CloseChunk.objects.get(pk=chunk.pk).done_at is not None)
             connection.connection.close()
 
     with pytest.raises(DatabaseError):
         at_once(hold_and_leave)
-    assert seen == [True, None]
+    assert seen == [True, False]
     do(run)
     assert not CloseChunk.objects.filter(done_at=None).exists()

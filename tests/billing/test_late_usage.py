@@ -93,7 +93,7 @@ def test_all_invoices_together_come_to_what_each_period_comes_to_now(agreed, acm
         line.amount.amount
         for period in BillingPeriod.objects.filter(status=PeriodStatus.CLOSED)
         for line in closing.rate(period=period, as_of=fold).lines
-        if line.kind != LineKind.LATE
+        if line.kind.value != LineKind.LATE
     ]
     assert whole == sum(own)
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 from billing import runs, workers
 from billing.models import CloseRun
 
-_PAUSE: Final = 0.1  # seconds between two looks at how far the workers are
+_LOOKS: Final = 10  # a second, at how far the workers are
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--run", type=int, help="only do what is left of this run that no other process is on")
 
     @override
-    def handle(self, *_: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         """Close, run after run, until nothing is left but what waits."""
         if options["run"] is not None:
             for _ in runs.work_through(run_id=options["run"], clock=_clock):
@@ -41,8 +41,8 @@ class Command(BaseCommand):
         if number < 1:
             raise CommandError("--workers: at least one has to work.")
         as_of = options["now"] or _clock()
-        for run in runs.unfinished():
-            self._do(run, number)
+        for unfinished in runs.unfinished():
+            self._do(unfinished, number)
         while (run := runs.start(as_of=as_of, now=_clock())) is not None:
             self._do(run, number)
             if not runs.has_more(run=run):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 for _ in runs.work_through(run_id=run.pk, clock=_clock):
                     bar.update(task, completed=runs.progress(run=run).done)
                 # Another worker is on what is left; should it die, the chunk is ours at the next look.
-                time.sleep(0 if runs.is_finished(run_id=run.pk) else _PAUSE)
+                time.sleep(0 if runs.is_finished(run_id=run.pk) else 1 / _LOOKS)
             bar.update(task, completed=run.found)
         for other in others:
             other.join()
