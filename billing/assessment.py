@@ -47,11 +47,12 @@ class Belated:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A rated cycle, with the reference of each of its lines, and the change of the contract it was rated under."""
+    """A rated cycle, the reference of each of its lines, and the contract's change and the tax it was rated under."""
 
     rated: RatedPeriod
     references: tuple[Reference, ...]
     change_id: int
+    tax: TaxRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Question:
     `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
     customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does;
     `carried` is what the cycle inherits, where it is not what the one before it left over. `late` is what came late of
-    the periods before.
+    the periods before. `taxed` is the rule, or none, that an issued invoice was taxed by: a customer's may change.
     """
 
     period: BillingPeriod
@@ -89,6 +90,7 @@ class Question:
     read: Callable[..., usage.Usage] = usage.read
     carried: Mapping[str, Decimal] | None = None
     late: tuple[Belated, ...] = ()
+    taxed: tuple[TaxRule | None] | None = None
 
     @property
     def cycle(self) -> Period:
@@ -117,7 +119,7 @@ def assess(question: Question) -> Assessment:
     rated = statement.rate(inputs.terms)
     late = {one.adjustment.source: one.reference for one in question.late}
     references = tuple(late.get(line.source) or _reference(line, inputs.charged, inputs.back) for line in rated.lines)
-    return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
+    return Assessment(_in_plain_keys(rated), references, question.contract.change_id, inputs.terms.tax)
 
 
 def gather(question: Question) -> Inputs:
@@ -217,6 +219,8 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
 
 def _tax(question: Question, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> TaxRule | None:
     """Return the rule for the rate cards of each version, those of which time is given back, or late, among them."""
+    if question.taxed is not None:
+        return question.taxed[0]
     names: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, due in charged.items():
         names[due.run.version_id][plain_key(name)].append(name)

@@ -16,13 +16,14 @@ from billing.assessment import Assessment, Question, Reference
 from billing.models import BillingPeriod
 from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.subscriptions import PeriodStatus
+from billing.proof import values
 from billing.rating.lines import Line, LineKind
 
 # Columns that are not here are empty in a draft, and have their defaults or null.
 _INVOICE: Final = (
     *("id", "customer_id", "period_id", "moment", "version_id", "change_id", "status", "currency"),
     *("subtotal", "tax", "carried", "total", "prepaid", "fold", "seller", "buyer", "purchase_order", "created_at"),
-    "digest",
+    *("digest", "tax_rule"),
 )
 _LINE: Final = (
     *("invoice_id", "position", "kind", "rate_card_id", "source", "terms", "adjusts_id", "description", "meter"),
@@ -144,6 +145,7 @@ def _invoice(number: int, bill: Bill, now: datetime) -> str:
         "",
         _instant(now),
         "",
+        _encode({"rule": values.write(bill.assessed.tax)}).decode().translate(_ESCAPES),
     )
 
 

@@ -153,6 +153,7 @@ def _basis(part: Part) -> Basis:
         free=tuple(Free(_agreed(part, one.card.key, due), one.source, one.reason) for one, due in free),
         given_back=tuple(one for one in beside if isinstance(one, GivenBack)),
         late=tuple(one for one in beside if isinstance(one, Late)),
+        given=tuple(invoicing.line_content(one) for one in sources.given(part=part.invoice)),
         references=_references(part),
         discounts=rated.discounts,
         minimum=rated.minimum,

@@ -24,6 +24,7 @@ from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.models.profiles import TaxSource
 from billing.money import Money, zero
+from billing.proof import values
 from billing.rating.lines import Line
 from billing.rating.numbers import text_of
 from billing.stripe import outbox
@@ -56,6 +57,7 @@ def draft(*, question: Question, assessed: Assessment, now: datetime) -> Invoice
         carried=carried,
         total=rated.total.amount + carried,
         fold=rated.fold,
+        tax_rule={"rule": values.write(assessed.tax)},
         created_at=now,
     )
     InvoiceLine.objects.bulk_create(lines_of(invoice=invoice, assessed=assessed))

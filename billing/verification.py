@@ -81,7 +81,7 @@ def verify(*, invoice: Invoice, archives: Path) -> Verification:
 
 def _lines(part: Invoice, read: Callable[..., usage.Usage]) -> list[InvoiceLine]:
     bill = issuing.bill(question=sources.question_of(part=part, read=read))
-    return invoicing.lines_of(invoice=part, assessed=bill.assessed)
+    return [*invoicing.lines_of(invoice=part, assessed=bill.assessed), *sources.given(part=part)]
 
 
 def _worked_out(invoice: Invoice, lines: list[InvoiceLine]) -> Invoice:

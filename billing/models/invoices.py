@@ -74,6 +74,11 @@ class Invoice(models.Model):
         max_digits=20, decimal_places=4, default=0, help_text="What the customer's prepaid credit paid of it at issue."
     )
     fold = models.PositiveBigIntegerField(help_text="The usage fold that the quantities were read at.")
+    tax_rule = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How the customer was taxed when it was drafted, or that no tax concerned it; null where not kept.",
+    )
     seller = models.TextField()
     buyer = models.TextField()
     purchase_order = models.CharField(max_length=64, blank=True, help_text="The customer's, as it was at issue.")

@@ -82,6 +82,7 @@ def _remark(basis: Basis, report: Report) -> None:
         "lines for time that was paid in advance": len(basis.given_back),
         "lines for late usage": len(basis.late),
         "tax rates": len(basis.tax.rates) if basis.tax else 0,
+        "lines of tax from elsewhere": len(basis.given),
     }
     told = ", ".join(f"{number} {name}" for name, number in stated.items() if number)
     if told:

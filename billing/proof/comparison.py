@@ -34,15 +34,19 @@ def compare(invoice: Mapping[str, Any], parts: Rated, report: Report) -> None:
 
 def _lines(parts: Rated) -> Iterator[dict[str, Any]]:
     """Yield what the invoice's canonical text must say of each line, numbered through."""
-    pairs = ((basis, line) for basis, rated in parts for line in rated.lines)
-    for place, (basis, line) in enumerate(pairs, start=1):
-        yield _content(place, line, basis)
+    contents = (content for basis, rated in parts for content in _contents(basis, rated))
+    for place, content in enumerate(contents, start=1):
+        yield {**content, "position": place}
 
 
-def _content(place: int, line: Line, basis: Basis) -> dict[str, Any]:
+def _contents(basis: Basis, rated: RatedPeriod) -> Iterator[Mapping[str, Any]]:
+    yield from (_content(line, basis) for line in rated.lines)
+    yield from basis.given
+
+
+def _content(line: Line, basis: Basis) -> dict[str, Any]:
     rate_card, digest = terms.reference(basis, line)
     return {
-        "position": place,
         "kind": str(line.kind),
         "rate_card": rate_card,
         "source": line.source,
@@ -61,6 +65,7 @@ def _content(place: int, line: Line, basis: Basis) -> dict[str, Any]:
 def _sums(parts: Rated) -> dict[str, str]:
     subtotal = sum((rated.subtotal.amount for _, rated in parts), Decimal(0))
     tax = sum((rated.tax.amount for _, rated in parts), Decimal(0))
+    tax += sum((Decimal(one["amount"]) for basis, _ in parts for one in basis.given), Decimal(0))
     carried = max(-(subtotal + tax), Decimal(0))
     sums = {"subtotal": subtotal, "tax": tax, "carried": carried, "total": subtotal + tax + carried}
     return {name: text_of(amount) for name, amount in sums.items()}
@@ -76,7 +81,7 @@ def _bounds(invoice: Mapping[str, Any], parts: Rated) -> dict[str, Any]:
         raise BundleError(f"invoice.json: it has {len(stated)} parts, the terms have {len(parts)}")
     first, found = 1, []
     for (basis, rated), one in zip(parts, stated, strict=True):
-        places = list(range(first, first + len(rated.lines)))
+        places = list(range(first, first + len(rated.lines) + len(basis.given)))
         found.append({**one, **_bounds_of(basis), "lines": places})
         first += len(places)
     return {"currency": parts[0][0].currency, "parts": found}

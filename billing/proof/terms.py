@@ -60,6 +60,7 @@ class Free:
 class Basis:
     """All that decides an invoice beside its events; what is not explained here is as in `billing.rating.Terms`.
 
+    `given` are lines as the invoice has them that somebody else worked out: tax that was asked for elsewhere.
     `references` are the rate card and the digest of terms of each line that gives back or comes late, by its source.
     """
 
@@ -71,6 +72,7 @@ class Basis:
     free: tuple[Free, ...]
     given_back: tuple[GivenBack, ...]
     late: tuple[Late, ...]
+    given: tuple[Mapping[str, Any], ...]
     references: Mapping[str, tuple[str, str]]
     discounts: tuple[Discount, ...]
     minimum: Money | None

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from agents.models import Agent
-from billing import changes, verification
-from billing.models import BillingProfile, Invoice
+from billing import changes, invoicing, verification
+from billing.models import BillingProfile, Invoice, InvoiceLine, TaxAssignment, TaxRate
 from billing.proof import layout
 from metering import corrections
 from metering.models import Event
@@ -132,3 +132,41 @@ def test_a_late_line_that_was_changed_in_the_terms_is_not_that_of_the_invoice(ac
     files = opened(pack(invoice, tmp_path))
     cheated = edited(files, layout.TERMS, lambda one: one["parts"][0]["late"][0][part].__setitem__(0, "7"))
     assert [kind for kind, _ in found(forged(cheated))] == ["line"]
+
+
+def taxed(customer):
+    TaxRate.objects.create(
+        jurisdiction="de", name="VAT", percent=Decimal(19), starts_at=MAY - 30 * DAY, created_at=MAY - 30 * DAY
+    )
+    TaxAssignment.objects.create(
+        customer=customer, jurisdiction="de", starts_at=MAY - 30 * DAY, created_at=MAY - 30 * DAY
+    )
+
+
+@pytest.mark.parametrize("later", [{"tax_exempt": "reverse", "tax_id": "DE1"}, {"tax_exempt": "exempt"}])
+def test_a_customer_who_is_taxed_otherwise_since(acme, tmp_path, later):
+    taxed(acme)
+    subscription = agreement.start(acme, agreement.plan(agreement.fee("100")))
+    (invoice,) = agreement.close(subscription, JUNE)
+    assert invoice.total == 119
+    type(acme).objects.filter(pk=acme.pk).update(**later)
+    assert_proved(invoice, tmp_path)
+
+
+def test_tax_that_was_asked_for_elsewhere(acme, tmp_path):
+    BillingProfile.objects.create(customer=acme, tax_source="stripe")
+    subscription = agreement.start(acme, agreement.plan(agreement.fee("100")))
+    asked = draft(subscription, JUNE + DAY)
+    line = InvoiceLine(
+        invoice=asked, position=2, kind="tax", source="stripe:txcalc_1:de:vat:19", description="VAT 19 %"
+    )
+    line.quantity, line.amount, line.detail = Decimal(0), Decimal(19), []
+    line.starts_at, line.ends_at = MAY, JUNE
+    line.save()
+    asked.tax, asked.total = Decimal(19), Decimal(119)
+    asked.save()
+    invoice = invoicing.finalize(invoice=asked, now=JUNE + DAY)
+    report = assert_proved(invoice, tmp_path)
+    assert report.remarks == ["taken as stated, because no event decides them: 1 lines of tax from elsewhere"]
+    changed = edited(opened(pack(invoice, tmp_path)), layout.TERMS, lambda one: one["parts"][0]["given"].clear())
+    assert ("line", "2") in found(forged(changed))
