@@ -58,7 +58,9 @@ class InvoiceExplanation(APIView):
             rows = [_line_of(one, invoice.currency) for one in explain.lines(invoice=invoice)]
             return Response(_head_of(invoice) | {"lines": rows})
         found = _find_line(invoice, request)
-        return Response(_head_of(invoice) | {"line": _line_of(found, invoice.currency) | _sources_of(found, invoice, request)})
+        return Response(
+            _head_of(invoice) | {"line": _line_of(found, invoice.currency) | _sources_of(found, invoice, request)}
+        )
 
 
 class InvoiceBundle(APIView):
