@@ -24,6 +24,7 @@ from billing.models import (
     StripeObject,
 )
 from billing.models.credit_notes import CreditNoteStatus, Reason, RefundStatus
+from billing.models.ledger import Account
 from billing.models.payments import OutboxState
 from billing.models.profiles import Collection
 from billing.money import Money, to_minor_units
@@ -250,9 +251,9 @@ def assert_money(world, invoice, remote, customer_id):
     came_back = Refund.objects.filter(payment__invoice=invoice, status=RefundStatus.SUCCEEDED)
     assert [one.amount_refunded for one in charges] == [sum(minor(one.amount) for one in came_back)] * len(charges)
     made = [one for charge in charges for one in _all(world.api.refunds, charge=charge.id)]
-    assert sorted(one.id for one in made) == sorted(one.stripe_id for one in came_back)
+    assert sorted(one.id for one in made) == sorted(str(one.stripe_id) for one in came_back)
     assert not Refund.objects.filter(payment__invoice=invoice, status=RefundStatus.PENDING).exists()
-    cash = ledger.balance(account=ledger.Account.CASH, currency="EUR", customer=invoice.customer)
+    cash = ledger.balance(account=Account.CASH, currency="EUR", customer=invoice.customer)
     assert minor(cash.amount) == sum(one.amount - one.amount_refunded for one in charges)
 
 

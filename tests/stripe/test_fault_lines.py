@@ -1,8 +1,8 @@
 """A worker is killed between any two lines of ours: still one invoice, one charge, one of everything.
 
 What a killed worker leaves behind is what it wrote to the database and what it asked of Stripe. Lines between the same
-two of these leave the same behind; they are one instant. Each journey is killed in every instant, before its first line
-and before its last. With AGENTMETER_EVERY_LINE set it is killed before every line that runs.
+two of these leave the same behind; they are one instant. Each journey is killed in every instant, by turns before its
+first line and before its last. With AGENTMETER_EVERY_LINE set it is killed before every line that runs.
 """
 
 import os
@@ -44,7 +44,8 @@ class Reaper:
     """Counts lines of ours by the instant in which they run; in one instant, before one line, it kills."""
 
     def __init__(self):
-        self.instant, self.lines = 0, Counter()
+        self.instant = 0
+        self.lines: Counter[int] = Counter()
         self.doom = None
         self.killed_at = ""
         self.depth = 0
@@ -133,9 +134,9 @@ def travel(world, journey, current, doom=None):
 
 
 def points(lines):
-    """Where to kill: in each instant before its first line and before its last, or before every line."""
-    for instant, count in sorted(lines.items()):
-        for line in range(1, count + 1) if EVERY_LINE else sorted({1, count}):
+    """Where to kill: in each instant before its first line or before its last, or before every line."""
+    for turn, (instant, count) in enumerate(sorted(lines.items())):
+        for line in range(1, count + 1) if EVERY_LINE else [1 if turn % 2 else count]:
             yield instant, line
 
 

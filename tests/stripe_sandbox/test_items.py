@@ -84,6 +84,14 @@ def test_a_floating_item_can_be_deleted(client):
     assert client.v1.invoice_items.delete(item.id).deleted is True
 
 
+def test_an_item_may_be_priced_by_unit_and_is_rounded_once(client):
+    customer = add_customer(client)
+    draft = add_draft(client, customer)
+    asked = {"customer": customer.id, "invoice": draft.id, **priced("0.05", "30")}
+    assert client.v1.invoice_items.create(asked).amount == 2
+    assert client.v1.invoices.retrieve(draft.id).total == 2
+
+
 def test_an_item_counts_among_the_250(client):
     customer = add_customer(client)
     draft = add_draft(client, customer, *([1] * 250))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from billing.stripe.sandbox import conformance, expansion, forms, routes, validation
 from billing.stripe.sandbox.calls import Call
+from billing.stripe.sandbox.endpoint import Route
 from billing.stripe.sandbox.errors import (
     ApiError,
     AuthenticationError,
@@ -57,7 +58,7 @@ class Answer:
 class Endpoint:
     """A request that was understood: which operation, on which ids, with which parameters, under which key."""
 
-    route: routes.Route
+    route: Route
     ids: dict[str, str]
     params: Body
     key: str | None

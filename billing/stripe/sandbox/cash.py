@@ -107,7 +107,7 @@ def _next(call: Call, customer: str, currency: str) -> Body | None:
     if not enough and waiting and held:
         intent = payments.intent_of(call=call, invoice=waiting[0]["id"])
         events.emit(call=call, type="payment_intent.partially_funded", body=public(body=intent))
-    return (exact or enough or [None])[0]
+    return next(iter(exact or enough), None)
 
 
 def is_accepted(*, invoice: Body) -> bool:

@@ -134,7 +134,7 @@ def _require_allocation(call: Call, params: Body, currency: str, after_payment: 
 
 def _linked(call: Call, sent: Body) -> int:
     refund = call.fetch(kind="refund", id=sent.get("refund", ""), param="refunds[refund]")
-    return int(sent.get("amount_refunded", refund["amount"]))
+    return int(sent["amount_refunded"] if "amount_refunded" in sent else refund["amount"])
 
 
 def _note(call: Call, invoice: Body, params: Body, drawn: credits_given.Drawn, before_payment: int) -> Body:

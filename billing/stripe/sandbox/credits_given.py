@@ -44,7 +44,8 @@ def left_to_credit(*, call: Call, invoice: Body, linking: list[Body]) -> int:
     told = {linked["refund"] for linked in linking}
     told |= {linked["refund"] for note in notes for linked in note["refunds"]}
     refunded = [one for one in _refunds(call, invoice) if one["id"] not in told]
-    return int(invoice["total"]) - sum(note["amount"] for note in notes) - sum(one["amount"] for one in refunded)
+    left: int = invoice["total"] - sum(note["amount"] for note in notes) - sum(one["amount"] for one in refunded)
+    return left
 
 
 def charge_of(*, call: Call, invoice: Body) -> Body:
@@ -63,7 +64,7 @@ def link(*, call: Call, invoice: Body, sent: Body) -> Body:
         raise InvalidRequestError(f"The refund {refund['id']} is not one of this invoice's payment.", param=param)
     earlier = [linked for note in _issued(call, invoice) for linked in note["refunds"]]
     used = sum(linked["amount_refunded"] for linked in earlier if linked["refund"] == refund["id"])
-    amount = sent.get("amount_refunded", refund["amount"])
+    amount: int = sent["amount_refunded"] if "amount_refunded" in sent else refund["amount"]
     if used + amount > refund["amount"]:
         raise InvalidRequestError("The credit notes tell more than the refund gave back.", param=param)
     return told(refund=refund["id"], amount=amount)
@@ -114,7 +115,7 @@ def _mirrored(call: Call, invoice: Body, sent: Body, param: str) -> Body:
     line = call.fetch(kind="line_item", id=sent.get("invoice_line_item", ""), param=name)
     if line["invoice"] != invoice["id"]:
         raise InvalidRequestError("The line is one of another invoice.", param=name)
-    amount = sent.get("amount", line["amount"])
+    amount: int = sent["amount"] if "amount" in sent else line["amount"]
     if amount + _credited(call, invoice, line["id"]) > line["amount"]:
         raise InvalidRequestError("More than the line came to would be credited.", param=f"{param}[amount]")
     return {

@@ -1,5 +1,7 @@
 """Invoice items: one line added at a time, to a draft or, floating, to whatever invoice sweeps it in next."""
 
+import json
+
 from billing.stripe.sandbox import currencies, customers, events, invoices, lines, pagination, shapes
 from billing.stripe.sandbox.calls import Call
 from billing.stripe.sandbox.errors import InvalidParameterError, InvalidRequestError
@@ -85,5 +87,5 @@ def _line_params(params: Body) -> Body:
     """What of the item makes its line, kept as JSON: decimals as text."""
     own = {"customer", "invoice", "currency", "expand", "tax_behavior"}
     kept = {name: value for name, value in params.items() if name not in own}
-    decimals = {name: f"{kept[name]:f}" for name in ("unit_amount_decimal", "quantity_decimal") if name in kept}
-    return {**kept, **decimals}
+    line: Body = json.loads(json.dumps(kept, default=str))
+    return line
