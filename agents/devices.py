@@ -32,6 +32,7 @@ class SignedBatch:
     """A batch whose signature and chain hold; `hashes` are the chain's hash after each of its events."""
 
     device_id: int
+    public_key: bytes
     header: BatchHeader
     header_bytes: bytes
     signature: str
@@ -81,10 +82,15 @@ def verify_batch(*, customer_id: int, signature: Signature, events: Sequence[Map
     device = Device.objects.filter(customer_id=customer_id, key=header.device, revoked_at__isnull=True).first()
     if device is None:
         raise UnknownDeviceError(f"Device {header.device} is not enrolled for the customer of this key.")
-    verify(bytes(device.public_key), raw, signature.signature)
-    hashes = check_chain(header, events)
+    public_key = bytes(device.public_key)
+    verify(public_key, raw, signature.signature)
     return SignedBatch(
-        device_id=device.pk, header=header, header_bytes=raw, signature=signature.signature, hashes=hashes
+        device_id=device.pk,
+        public_key=public_key,
+        header=header,
+        header_bytes=raw,
+        signature=signature.signature,
+        hashes=check_chain(header, events),
     )
 
 

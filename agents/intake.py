@@ -15,8 +15,9 @@ from agents.errors import DeviceChainError, MalformedRequestError, Suspicion
 from agents.models import Agent
 from agents.models.feeds import FeedSource
 from metering import ingest
-from metering.event import Malformed, UsageEvent, Verdict
+from metering.event import EventVerdict, Malformed, UsageEvent, Verdict
 from metering.ingest import BatchEvidence, Recorded
+from runtime.wire import difference, presume
 
 KEY_LENGTH: Final = 128
 _REMEMBERED: Final = 100_000
@@ -65,7 +66,8 @@ def receive(
     signed = _verify(caller, signature, documents)
     placed = clocks.place(submissions=submissions, documents=documents, header=signed.header, received_at=received_at)
     try:
-        received, suspicions = _receive_signed(caller, placed, signed, hashlib.sha256(body).digest(), received_at)
+        digest = hashlib.sha256(body).digest()
+        received, suspicions = _receive_signed(caller, documents, placed, signed, digest, received_at)
     except DeviceChainError as error:
         if error.suspicion is not None:  # kept in a transaction of its own: that of the batch is rolled back
             ledger.note(suspicions=[error.suspicion], now=received_at)
@@ -113,6 +115,7 @@ def _verify(caller: Caller, signature: Signature, documents: list[Any]) -> Signe
 @transaction.atomic
 def _receive_signed(
     caller: Caller,
+    documents: Sequence[Mapping[str, Any]],
     submissions: Sequence[UsageEvent | Malformed],
     signed: SignedBatch,
     digest: bytes,
@@ -132,6 +135,7 @@ def _receive_signed(
     )
     recorded = _record(caller, submissions, received_at, evidence)
     verdicts = recorded.verdicts
+    _seal(documents, submissions, signed, recorded)
     devices.check_history(device=device, batch=signed, verdicts=verdicts)
     moved = [place for place, one in enumerate(submissions, start=header.first) if clocks.is_moved(one)]
     suspicions = devices.suspect(device=device, batch=signed, verdicts=verdicts, moved=moved)
@@ -139,6 +143,38 @@ def _receive_signed(
     newest = max((one.time for one in taken if isinstance(one, UsageEvent)), default=None)
     reached = devices.advance(device=device, batch=signed, newest=newest, now=received_at)
     return Received(recorded=recorded, device={"epoch": device.epoch, "sequence": reached}), suspicions
+
+
+def _seal(
+    documents: Sequence[Mapping[str, Any]],
+    submissions: Sequence[UsageEvent | Malformed],
+    signed: SignedBatch,
+    recorded: Recorded,
+) -> None:
+    """Keep what the events' signed bytes held beyond what is stored of them; nothing, where none was accepted."""
+    if recorded.batch_id is None:
+        return
+    told = zip(documents, submissions, recorded.verdicts, strict=True)
+    rest = [
+        difference(document=document, presumed=_presumed(one, sequence, verdict))
+        for sequence, (document, one, verdict) in enumerate(told, start=signed.header.first)
+    ]
+    ingest.seal(batch_id=recorded.batch_id, public_key=signed.public_key, rest=rest)
+
+
+def _presumed(one: UsageEvent | Malformed, sequence: int, verdict: EventVerdict) -> dict[str, object]:
+    """Return what will be presumed of an event by what was stored of it: nothing, where it was not accepted."""
+    if not isinstance(one, UsageEvent) or verdict.verdict is not Verdict.ACCEPTED:
+        return {}
+    return presume(
+        event_id=one.id,
+        source=one.source,
+        kind=one.type,
+        subject=one.subject,
+        time=one.time,
+        data=one.data,
+        sequence=sequence,
+    )
 
 
 def _record(

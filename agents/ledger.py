@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from agents.errors import Suspicion, UnknownReviewError
@@ -146,8 +146,24 @@ def incomplete(*, customer_id: int, until: datetime) -> tuple[Incomplete, ...]:
 
     A device that was enrolled later, or has been revoked, is not waited for.
     """
-    devices = Device.objects.filter(customer_id=customer_id, enrolled_at__lt=until, revoked_at__isnull=True)
-    found = ((device, complete_up_to(device=device)) for device in devices.order_by("key"))
+    return _incomplete(Device.objects.filter(customer_id=customer_id), until)
+
+
+def awaited(*, customer_id: int, starts_at: datetime, ends_at: datetime) -> tuple[Incomplete, ...]:
+    """Return the devices that an invoice of [starts_at, ends_at) has to wait for, by key.
+
+    Of those that are incomplete: one that has reported since `starts_at`, was enrolled since, or of which something is
+    known to be missing or in doubt. One that was silent all the time is not expected to have usage.
+    """
+    expected = Q(last_seen_at__gte=starts_at) | Q(newest_event_at__gte=starts_at) | Q(enrolled_at__gte=starts_at)
+    expected |= Q(gap_until__isnull=False) | Q(quarantined_at__isnull=False)
+    behind = Q(newest_event_at__isnull=True) | Q(newest_event_at__lt=ends_at) | Q(quarantined_at__isnull=False)
+    return _incomplete(Device.objects.filter(expected, behind, customer_id=customer_id), ends_at)
+
+
+def _incomplete(devices: QuerySet[Device], until: datetime) -> tuple[Incomplete, ...]:
+    known = devices.filter(enrolled_at__lt=until, revoked_at__isnull=True)
+    found = ((device, complete_up_to(device=device)) for device in known.order_by("key"))
     return tuple(
         Incomplete(device=device.key, complete_up_to=reached, lack=_lack(device))
         for device, reached in found

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from itertools import count
 from types import MappingProxyType
 from typing import Final
@@ -15,19 +14,17 @@ from billing.contracts import PAUSED, TRIAL, Contract
 from billing.dues import Due, Prepaid, Run, Unused
 from billing.models import BillingPeriod
 from billing.models.invoices import Moment
-from billing.money import zero
 from billing.periods import Period
 from billing.planned import ARREARS
-from billing.rating import quantities, statement
+from billing.rating import statement
+from billing.rating.adjustments import Adjustment, FreeOfCharge, GivenBack, Late
 from billing.rating.card import Card
-from billing.rating.cost import PriceRow
-from billing.rating.lines import Line, LineKind, RatedPeriod
-from billing.rating.numbers import plain, text_of
-from billing.rating.terms import Discount, Terms
+from billing.rating.lines import Line, RatedPeriod
+from billing.rating.terms import Discount, TaxRule, Terms
 from billing.rating.usage import Part, Usage
 from metering import usage
 
-_AGAIN: Final = "~"  # tells two agreements on one rate card apart within a cycle; no key has it
+AGAIN: Final = "~"  # tells two agreements on one rate card apart within a cycle; no key has it
 _FREE: Final[Mapping[str, str]] = MappingProxyType({TRIAL: "free trial", PAUSED: "paused"})
 
 
@@ -41,12 +38,38 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Belated:
+    """A line for usage of an earlier period that came late, what it concerns, and the version it is taxed as."""
+
+    adjustment: Late
+    reference: Reference
+    version_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
-    """A rated cycle, with the reference of each of its lines, and the change of the contract it was rated under."""
+    """A rated cycle, the reference of each of its lines, and the contract's change and the tax it was rated under."""
 
     rated: RatedPeriod
     references: tuple[Reference, ...]
     change_id: int
+    tax: TaxRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a cycle is rated from: the terms, and what they came from.
+
+    `charged` are the rate cards by their keys in the terms, `back` is the prepaid time that is given back by the source
+    of its line, `free` what was measured and costs nothing; `adjustments` are what the lines beside the prices are made
+    from.
+    """
+
+    terms: Terms
+    charged: Mapping[str, Due]
+    back: Mapping[str, Unused]
+    free: tuple[Due, ...]
+    adjustments: tuple[Adjustment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +79,8 @@ class Question:
     `until` cuts a cycle short that has not ended. `is_supposed` leaves out what was billed before and what is the
     customer's own, because the contract is another than the one that holds. `read` answers as `usage.read` does,
     `rebates` as `coupons.for_period`; `carried` is what the cycle inherits, where it is not what the one before it left
-    over.
+    over. `late` is what came late of the periods before. `taxed` is the rule, or none, that an issued invoice was taxed
+    by: a customer's may change.
     """
 
     period: BillingPeriod
@@ -68,6 +92,8 @@ class Question:
     read: Callable[..., usage.Usage] = usage.read
     carried: Mapping[str, Decimal] | None = None
     rebates: Callable[..., tuple[Discount, ...]] = coupons.for_period
+    late: tuple[Belated, ...] = ()
+    taxed: tuple[TaxRule | None] | None = None
 
     @property
     def cycle(self) -> Period:
@@ -92,6 +118,15 @@ class Question:
 
 def assess(question: Question) -> Assessment:
     """Return what a cycle costs; writes nothing. Raises RatingError, PriceError and what metering.usage raises."""
+    inputs = gather(question)
+    rated = statement.rate(inputs.terms)
+    late = {one.adjustment.source: one.reference for one in question.late}
+    references = tuple(late.get(line.source) or _reference(line, inputs.charged, inputs.back) for line in rated.lines)
+    return Assessment(_in_plain_keys(rated), references, question.contract.change_id, inputs.terms.tax)
+
+
+def gather(question: Question) -> Inputs:
+    """Return all that a cycle is rated from; writes nothing. Raises RatingError and what metering.usage raises."""
     runs = contracts.runs(question.contract)
     prepaid = [] if question.is_supposed else prepayments.before(period=question.period, moment=question.moment)
     order = {run.planned.card.key: position for position, run in reversed(list(enumerate(runs)))}
@@ -100,15 +135,18 @@ def assess(question: Question) -> Assessment:
         key=lambda due: (order[due.run.planned.card.key], due.service.period.starts_at),
     )
     charged = dict(_named(due for due in found if not due.run.free))
-    back = {} if question.moment == Moment.OPENING else _unused(runs, prepaid)
-    adjustments = [_unused_line(source, one) for source, one in back.items()]
-    adjustments += [line for due in found if due.run.free for line in _free_lines(question, due)]
-    terms = _terms(question, charged, tuple(adjustments))
+    back = _unused(runs, prepaid) if question.moment == Moment.CLOSING else {}
+    free = tuple(due for due in found if due.run.free and due.run.planned.card.meter)
+    beside: tuple[Adjustment, ...] = (
+        *(_unused_time(source, one) for source, one in back.items()),
+        *_free_usage(question, free),
+    )
+    adjustments = (*beside, *(one.adjustment for one in question.late))
+    lines = tuple(line for one in adjustments if (line := one.line()) is not None)
+    terms = _terms(question, charged, lines)
     if not question.is_supposed:
-        terms = replace(terms, tax=surroundings.tax(question.contract, question.cycle, _by_version(charged, back)))
-    rated = statement.rate(terms)
-    references = tuple(_reference(line, charged, back) for line in rated.lines)
-    return Assessment(_in_plain_keys(rated), references, question.contract.change_id)
+        terms = replace(terms, tax=_tax(question, charged, back))
+    return Inputs(terms, charged, back, free, adjustments)
 
 
 def _dues(question: Question, runs: Sequence[Run], prepaid: Sequence[Prepaid]) -> Iterator[Due]:
@@ -116,6 +154,8 @@ def _dues(question: Question, runs: Sequence[Run], prepaid: Sequence[Prepaid]) -
     if question.is_supposed:
         ours = (replace(run, planned=replace(run.planned, billed=ARREARS)) for run in _within(runs, cycle))
         yield from dues.in_arrears(runs=ours, cycle=cycle, clock=clock)
+        return
+    if question.moment == Moment.LATE:
         return
     if question.moment == Moment.CLOSING:
         so_far = runs if question.until is None else _until(runs, question.until)
@@ -145,7 +185,7 @@ def _named(found: Iterable[Due]) -> Iterator[tuple[str, Due]]:
     taken: set[str] = set()
     for due in found:
         key = due.run.planned.card.key
-        names = (key if number == 1 else f"{key}{_AGAIN}{number}" for number in count(1))
+        names = (key if number == 1 else f"{key}{AGAIN}{number}" for number in count(1))
         name = next(name for name in names if name not in taken)
         taken.add(name)
         yield name, due
@@ -156,7 +196,7 @@ def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Li
     currency = contract.subscription.currency
     names: dict[str, list[str]] = defaultdict(list)
     for name in charged:
-        names[_plain(name)].append(name)
+        names[plain_key(name)].append(name)
     version = surroundings.version_at_end(contract, cycle)
     discounts = surroundings.plan_discounts(contracts.shelf(version.pk).offer, currency, names)
     is_closing = question.moment == Moment.CLOSING
@@ -186,19 +226,23 @@ def _under(name: str, card: Card) -> Card:
     return card if card.key == name else replace(card, key=name)
 
 
-def _by_version(charged: Mapping[str, Due], back: Mapping[str, Unused]) -> dict[int, dict[str, list[str]]]:
-    """Return the keys of the rate cards of each version, those of which time is given back among them."""
+def _tax(question: Question, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> TaxRule | None:
+    """Return the rule for the rate cards of each version, those of which time is given back, or late, among them."""
+    if question.taxed is not None:
+        return question.taxed[0]
     names: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, due in charged.items():
-        names[due.run.version_id][_plain(name)].append(name)
+        names[due.run.version_id][plain_key(name)].append(name)
     for source, one in back.items():
         names[one.prepaid.version_id][one.prepaid.card].append(_given_back(one.prepaid, source))
-    return names
+    for late in question.late:
+        names[late.version_id][plain_key(late.adjustment.card)].append(late.adjustment.card)
+    return surroundings.tax(question.contract, question.cycle, names)
 
 
 def _given_back(prepaid: Prepaid, source: str) -> str:
     """Return the key under which time is given back: it may be of another version than what is charged."""
-    return f"{prepaid.card}{_AGAIN}{source}"
+    return f"{prepaid.card}{AGAIN}{source}"
 
 
 def _measure(question: Question, due: Due) -> Usage:
@@ -216,54 +260,26 @@ def _measure(question: Question, due: Due) -> Usage:
     return Usage(meter=card.meter, unit=answer.unit, parts=tuple(Part(row.quantity, row.group) for row in answer.rows))
 
 
-def _unused_line(source: str, back: Unused) -> Line:
-    """Give prepaid time back; or take it again, where what was given back before is agreed once more."""
-    line, period = back.prepaid, back.prepaid.period
-    seconds = f"{text_of(back.seconds)} s of {text_of(period.seconds)} s unused"
-    rows = [PriceRow(f"{line.net} was charged, {seconds}", back.seconds / period.seconds)]
-    if line.returned:
-        rows.append(PriceRow(f"{line.returned} of it was given back before", Fraction(1)))
-    return Line(
-        kind=LineKind.CHARGE,
+def _unused_time(source: str, back: Unused) -> GivenBack:
+    line = back.prepaid
+    return GivenBack(
         card=_given_back(line, source),
-        description=f"{line.description}: unused time" if back.amount > zero(line.net.currency) else line.description,
-        meter="",
-        quantity=plain(back.seconds / period.seconds),
+        description=line.description,
         unit=line.unit,
-        amount=-back.amount,
-        rows=tuple(rows),
-        starts_at=period.starts_at,
-        ends_at=period.ends_at,
+        net=line.net,
+        returned=line.returned,
+        period=line.period,
+        seconds=back.seconds,
         source=source,
     )
 
 
-def _free_lines(question: Question, due: Due) -> Iterator[Line]:
-    """Yield what was used while nothing is charged, where anything was: it is shown, and costs nothing."""
-    card, service = due.run.planned.card, due.service
-    if not card.meter:
-        return
-    measured = _measure(question, due)
-    seconds = service.full.seconds if card.per_period else None
-    exact = quantities.convert(
-        quantity=Fraction(sum((part.quantity for part in measured.parts), Decimal(0))),
-        divide_by=card.divide_by,
-        period_seconds=seconds,
-    )
-    if exact:
-        yield Line(
-            kind=LineKind.ZERO_RATED,
-            card=card.key,
-            description=f"{card.name}: {_FREE[due.run.free]}",
-            meter=card.meter,
-            quantity=plain(quantities.round_units(quantity=exact, rounding=card.rounding)),
-            unit=card.unit,
-            amount=zero(question.contract.subscription.currency),
-            rows=(),
-            starts_at=service.period.starts_at,
-            ends_at=service.period.ends_at,
-            source=due.run.free,
-        )
+def _free_usage(question: Question, found: Iterable[Due]) -> Iterator[FreeOfCharge]:
+    """Yield what was measured while nothing is charged: it is shown, and costs nothing."""
+    currency = question.contract.subscription.currency
+    for due in found:
+        card, usage = due.run.planned.card, _measure(question, due)
+        yield FreeOfCharge(card, usage, due.service, currency, due.run.free, _FREE[due.run.free])
 
 
 def _reference(line: Line, charged: Mapping[str, Due], back: Mapping[str, Unused]) -> Reference:
@@ -278,11 +294,12 @@ def _in_plain_keys(rated: RatedPeriod) -> RatedPeriod:
     """Return what was rated under the rate cards' own keys; of what is carried, that of the terms which hold last."""
     return replace(
         rated,
-        lines=tuple(replace(line, card=_plain(line.card)) for line in rated.lines),
-        draws=tuple(replace(draw, card=_plain(draw.card)) for draw in rated.draws),
-        carried={_plain(key): quantity for key, quantity in rated.carried.items()},
+        lines=tuple(replace(line, card=plain_key(line.card)) for line in rated.lines),
+        draws=tuple(replace(draw, card=plain_key(draw.card)) for draw in rated.draws),
+        carried={plain_key(key): quantity for key, quantity in rated.carried.items()},
     )
 
 
-def _plain(name: str) -> str:
-    return name.partition(_AGAIN)[0]
+def plain_key(name: str) -> str:
+    """Return a rate card's own key, without what tells its agreements within a cycle apart."""
+    return name.partition(AGAIN)[0]

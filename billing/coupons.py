@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import count
 from types import MappingProxyType
 from typing import Final
 
@@ -10,14 +11,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from agents.models import Customer
+from billing import merging
 from billing.errors import CouponError
 from billing.models import BillingPeriod, Coupon, Invoice, InvoiceLine, Redemption, RedemptionUse
 from billing.models.coupons import Duration
-from billing.models.invoices import Moment
+from billing.models.invoices import LIVE, InvoiceStatus, Moment
 from billing.money import Money
 from billing.rating.statement import Discount, Line, LineKind
 
 _PREFIX: Final = "coupon:"
+_COUNTS: Final = Q(given_back_at=None)
 # Of the two invoices of a period, the opening one comes before the closing one.
 _NOT_BEFORE: Final = MappingProxyType(
     {Moment.OPENING: (Moment.OPENING, Moment.CLOSING), Moment.CLOSING: (Moment.CLOSING,)}
@@ -54,9 +57,12 @@ def take_back(*, redemption: Redemption, now: datetime) -> Redemption:
     return redemption
 
 
-def hold(*, customer: Customer) -> None:
-    """Keep others from using up a customer's coupons until the transaction ends: call it before `for_period`."""
-    list(Redemption.objects.select_for_update(no_key=True).filter(customer=customer).order_by("pk"))
+def hold(*, customer: Customer) -> bool:
+    """Keep others from using up a customer's coupons until the transaction ends: call it before `for_period`.
+
+    Returns whether the customer has redeemed any.
+    """
+    return bool(Redemption.objects.select_for_update(no_key=True).filter(customer=customer).order_by("pk"))
 
 
 def for_period(*, period: BillingPeriod, moment: Moment = Moment.CLOSING) -> tuple[Discount, ...]:
@@ -67,11 +73,14 @@ def for_period(*, period: BillingPeriod, moment: Moment = Moment.CLOSING) -> tup
     """
     if not Redemption.objects.filter(customer_id=period.subscription.customer_id).exists():
         return ()
-    issued = Invoice.objects.filter(period=period, moment=moment, number__isnull=False).first()
+    rated = Invoice.objects.filter(LIVE, merging.is_issued(), period=period, moment=moment)
+    issued = rated.select_related("merged_into").first()
     if issued is None:
         rows = _unused(period)
     else:
-        rows = Redemption.objects.filter(uses__period=period, uses__used_at__lte=issued.issued_at)
+        rows = Redemption.objects.filter(
+            uses__period=period, uses__used_at__lte=(issued.merged_into or issued).issued_at, uses__given_back_at=None
+        )
     ordered = list(rows.select_related("coupon").order_by("redeemed_at", "pk"))
     taken = _taken(period, moment) if ordered else {}
     discounts = (_discount(row.coupon, taken) for row in ordered)
@@ -101,17 +110,29 @@ def consume(*, period: BillingPeriod, lines: Iterable[Line], now: datetime) -> i
 
     A coupon for one period is used up by the first period that it lowers; one for several, by each that closes.
     """
-    hold(customer=period.subscription.customer)
+    if not hold(customer=period.subscription.customer):
+        return 0
     applied = {line.source.removeprefix(_PREFIX) for line in lines if line.kind == LineKind.DISCOUNT}
-    rows = _unused(period).exclude(uses__period=period)
+    rows = _unused(period).exclude(pk__in=RedemptionUse.objects.filter(_COUNTS, period=period).values("redemption"))
     rows = rows.exclude(~Q(coupon__code__in=applied), coupon__duration=Duration.ONCE)
-    served = rows.annotate(before=_other_uses(period)).values_list("pk", "before")
-    uses = [RedemptionUse(redemption_id=pk, period=period, number=before + 1, used_at=now) for pk, before in served]
+    uses = [RedemptionUse(redemption=row, period=period, number=_next_number(row), used_at=now) for row in rows]
     return len(RedemptionUse.objects.bulk_create(uses))
 
 
+def give_back(*, period: BillingPeriod, since: datetime, now: datetime) -> int:
+    """Give back what a period used up from `since` on, its invoice being void; return how many uses."""
+    uses = RedemptionUse.objects.filter(_COUNTS, period=period, used_at__gte=since)
+    return uses.update(given_back_at=now)
+
+
+def _next_number(redemption: Redemption) -> int:
+    """Return the lowest number that no use has: one that was given back is free again."""
+    taken = set(redemption.uses.filter(_COUNTS).values_list("number", flat=True))
+    return next(number for number in count(1) if number not in taken)
+
+
 def _other_uses(period: BillingPeriod) -> Count:
-    return Count("uses", filter=~Q(uses__period=period))
+    return Count("uses", filter=~Q(uses__period=period) & Q(uses__given_back_at=None))
 
 
 def _unused(period: BillingPeriod) -> QuerySet[Redemption]:
@@ -133,9 +154,13 @@ def _key(coupon: Coupon) -> str:
 def _taken(period: BillingPeriod, moment: Moment) -> dict[str, Decimal]:
     """Return what coupons took off on the invoices of a period that came before, by key."""
     before = InvoiceLine.objects.filter(
-        invoice__period=period, invoice__number__isnull=False, kind=LineKind.DISCOUNT, source__startswith=_PREFIX
-    )
-    sums = before.exclude(invoice__moment__in=_NOT_BEFORE[moment]).values_list("source").annotate(sum=Sum("amount"))
+        merging.rated_as(period=period),
+        invoice__number__isnull=False,
+        kind=LineKind.DISCOUNT,
+        source__startswith=_PREFIX,
+    ).exclude(invoice__status=InvoiceStatus.VOID)
+    earlier = before.exclude(merging.rated_as(moment__in=_NOT_BEFORE[moment]))
+    sums = earlier.values_list("source").annotate(sum=Sum("amount"))
     return {source: -amount for source, amount in sums}
 
 

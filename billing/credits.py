@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from agents.models import Customer
-from billing import ledger
+from billing import ledger, merging
 from billing.errors import (
     CreditConflictError,
     CreditEndedError,
@@ -25,7 +25,7 @@ from billing.errors import (
 from billing.ledger import Entry, Value
 from billing.models import BillingPeriod, CreditDrawdown, CreditGrant, Invoice, RecurringGrant
 from billing.models.credits import DEFAULT_PRIORITY, Funding, GrantKind
-from billing.models.invoices import InvoiceStatus, Moment
+from billing.models.invoices import LIVE, InvoiceStatus, Moment
 from billing.models.ledger import Account
 from billing.models.subscriptions import PeriodStatus
 from billing.money import Money, zero
@@ -125,7 +125,7 @@ def for_period(*, period: BillingPeriod, currency: str, moment: Moment = Moment.
     Where the invoice of that moment was issued, it is what that invoice drew, so that it can be rated again for ever.
     """
     usable = Q(kind=GrantKind.PROMOTIONAL, currency=currency) | Q(currency__regex="^[a-z]")
-    issued = Invoice.objects.filter(period=period, moment=moment, number__isnull=False).first()
+    issued = Invoice.objects.filter(LIVE, merging.is_issued(), period=period, moment=moment).first()
     if issued is None:
         customer_id = period.subscription.customer_id
         rows, sum_of = _serving(customer_id, period.starts_at, period.ends_at), -Sum("entries__amount")
@@ -173,6 +173,26 @@ def apply(*, invoice: Invoice, now: datetime) -> Money:
             _draw(row, invoice, part, Account.RECEIVABLE, now)
             paid += part
     return paid
+
+
+@transaction.atomic
+def give_back(*, invoice: Invoice, now: datetime) -> None:
+    """Return to its grants what an invoice drew that is void; once.
+
+    A grant that expired meanwhile is live again for the periods it serves. What a voided grant gets back goes on to
+    where the grant came from.
+    """
+    sums = dict(CreditDrawdown.objects.filter(invoice=invoice).values_list("grant").annotate(sum=Sum("amount")))
+    for row in _lock(CreditGrant.objects.filter(pk__in=[grant for grant, drawn in sums.items() if drawn])):
+        value = ledger.value_of(sums[row.pk], row.currency)
+        pays = row.kind == GrantKind.PREPAID and isinstance(value, Money)
+        key, text = f"credit:{row.pk}:invoice:{invoice.pk}:back", f"Credit given back: {row.name}"
+        _book(row, key, text, -value, Account.RECEIVABLE if pays else Account.ISSUED, now)
+        drawdown = {"invoice": invoice, "grant": row, "booking": key, "drawn_at": now}
+        CreditDrawdown.objects.create(amount=-value.amount, **drawdown)
+        if row.voided_at is not None:
+            _book(row, f"{key}:void", f"Credit voided: {row.name}", value, Account(row.funding), now)
+        CreditGrant.objects.filter(pk=row.pk, voided_at=None).exclude(expired_at=None).update(expired_at=None)
 
 
 def _require_own(customer: Customer, money: Money) -> None:

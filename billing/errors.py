@@ -16,16 +16,30 @@ BillingError
 ├── SubscriptionExistsError         the customer has a subscription at that time
 ├── ChangeRefusedError              a subscription cannot be changed so, or not from then on
 │   └── ChangeFieldError            a field of what was asked for is wrong
-├── PeriodNotDueError               the period cannot be closed yet
-├── UsageNotFoldedError             accepted usage is still on its way into the quantities
+├── CloseError                      a period cannot be closed now
+│   ├── PeriodNotDueError           it has not ended, or late usage is still awaited
+│   ├── AwaitedError                it waits for something that comes by itself
+│   │   ├── UsageNotFoldedError     accepted usage is still on its way into the quantities
+│   │   ├── DevicesAwaitedError     a device may still hold usage
+│   │   └── EarlierInvoiceError     an earlier invoice of the subscription is not issued
+│   ├── DraftChangedError           a draft is not what its period comes to any more
+│   ├── OutOfBoundsError            it comes to something so odd that a person has to look
+│   └── InterventionError           a person cannot do this to the period, or gave no reason
 ├── InvoiceError                    an invoice cannot do this
-│   └── InvoiceStateError           the invoice is in the wrong state for it
+│   ├── InvoiceStateError           the invoice is in the wrong state for it
+│   └── CreditNoteError             a credit note cannot be written, issued or voided so
+│       ├── CreditNoteConflictError     its key stands for another note
+│       ├── BeyondInvoiceError          it lowers more than the invoice has left
+│       ├── AllocationError             what it goes to does not add up
+│       └── SecondPersonError           it is above the limit: somebody else issues it
+├── RefundError                     money cannot go back so, or came back otherwise
 ├── PaymentConflictError            the same payment came with other facts
 ├── CreditError                     credit cannot be granted, drawn or ended
 │   ├── CreditConflictError         the same grant came with other facts
 │   ├── CreditEndedError            the grant was voided or has expired
 │   └── InsufficientCreditError     less is left than is to be drawn
 ├── TopUpStateError                 the top-up was settled before, otherwise
+├── DunningError                    the schedule of reminders cannot be used
 ├── CouponError                     a coupon cannot be redeemed
 └── LedgerError                     a booking is refused
     ├── UnbalancedError             its entries do not sum to zero
@@ -112,12 +126,44 @@ class ChangeFieldError(_FieldError, ChangeRefusedError):
     """A field of what was asked for is wrong: no such operation, plan, card or time."""
 
 
-class PeriodNotDueError(BillingError):
+class CloseError(BillingError):
+    """A period cannot be closed now."""
+
+
+class PeriodNotDueError(CloseError):
     """The period has not ended, or its grace for late usage is still running."""
 
 
-class UsageNotFoldedError(BillingError):
+class AwaitedError(CloseError):
+    """The period waits for something that comes by itself: try again later."""
+
+
+class UsageNotFoldedError(AwaitedError):
     """Usage was accepted that is not in the quantities yet; fold it, then close."""
+
+
+class DevicesAwaitedError(AwaitedError):
+    """A device that reported in the period is not complete up to its end, and the time to wait for it is running."""
+
+
+class EarlierInvoiceError(AwaitedError):
+    """An invoice of the same subscription that comes before is not issued yet."""
+
+
+class DraftChangedError(CloseError):
+    """A draft that waited for its review is not what its period comes to any more."""
+
+    def __init__(self, message: str, *, invoice_id: int) -> None:
+        super().__init__(message)
+        self.invoice_id = invoice_id
+
+
+class OutOfBoundsError(CloseError):
+    """What the period comes to is beyond the operator's bounds; a person may release it."""
+
+
+class InterventionError(CloseError):
+    """A person cannot do this to the period as it stands, or did not say who and why."""
 
 
 class InvoiceError(BillingError):
@@ -126,6 +172,30 @@ class InvoiceError(BillingError):
 
 class InvoiceStateError(InvoiceError):
     """The invoice is in the wrong state for the operation."""
+
+
+class CreditNoteError(InvoiceError):
+    """A credit note cannot be written, issued or voided so."""
+
+
+class CreditNoteConflictError(CreditNoteError):
+    """A credit note with the same key on another invoice, or over other lines, exists."""
+
+
+class BeyondInvoiceError(CreditNoteError):
+    """All notes together would lower a line, or the invoice, by more than it has."""
+
+
+class AllocationError(CreditNoteError):
+    """What a note lowers beyond what is owed is not divided whole, or more is to be refunded than was paid."""
+
+
+class SecondPersonError(CreditNoteError):
+    """The note is above the operator's limit; who drafted it does not issue it."""
+
+
+class RefundError(BillingError):
+    """A refund is in the wrong state for this, or came with other facts than it was asked with."""
 
 
 class PaymentConflictError(BillingError):
@@ -154,6 +224,10 @@ class TopUpStateError(BillingError):
 
 class CouponError(BillingError):
     """The coupon cannot be redeemed: outside its window, too often, in another currency, or by its customer before."""
+
+
+class DunningError(BillingError):
+    """The schedule of reminders, as the settings say it, cannot be used."""
 
 
 class LedgerError(BillingError):

@@ -1,31 +1,39 @@
 """Invoices: drafted from a rated period, frozen with a number, and paid; each step once."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
 
 from agents.models import Customer
-from billing import credits, ledger, surroundings
+from billing import claims, credits, deferring, ledger, merging, numbering, profiles, subtotals, surroundings
 from billing.assessment import Assessment, Question, Reference
 from billing.credits import Award
+from billing.dunning import suspensions
+from billing.endpoints import announcing
 from billing.errors import InvoiceStateError, PaymentConflictError
 from billing.ledger import Entry
-from billing.models import Invoice, InvoiceLine, InvoiceSequence, Payment
+from billing.models import Invoice, InvoiceLine, Payment
 from billing.models.credits import Funding, GrantKind
-from billing.models.invoices import InvoiceStatus
+from billing.models.endpoints import EventType
+from billing.models.invoices import InvoiceStatus, Moment
 from billing.models.ledger import Account
+from billing.models.profiles import TaxSource
 from billing.money import Money, zero
+from billing.proof import values
 from billing.rating.lines import Line
 from billing.rating.numbers import text_of
 from billing.stripe import outbox
+from billing.stripe import taxes as stripe_taxes
 from runtime.wire import canonical as canonical_json
 
-DUE_AFTER: Final = timedelta(days=14)
+_AT_ISSUE: Final = (
+    *("prepaid", "status", "number", "seller", "buyer", "purchase_order", "issued_at", "due_at", "paid_at", "digest"),
+)
 OWED: Final = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 
 
@@ -49,13 +57,18 @@ def draft(*, question: Question, assessed: Assessment, now: datetime) -> Invoice
         carried=carried,
         total=rated.total.amount + carried,
         fold=rated.fold,
+        tax_rule={"rule": values.write(assessed.tax)},
         created_at=now,
     )
-    lines = zip(rated.lines, assessed.references, strict=True)
-    InvoiceLine.objects.bulk_create(
-        _line_of(invoice, position, line, reference) for position, (line, reference) in enumerate(lines, start=1)
-    )
+    InvoiceLine.objects.bulk_create(lines_of(invoice=invoice, assessed=assessed))
+    subtotals.keep(invoice=invoice)
     return invoice
+
+
+def lines_of(*, invoice: Invoice, assessed: Assessment) -> list[InvoiceLine]:
+    """Return the lines that an invoice has of what was assessed, unsaved."""
+    lines = zip(assessed.rated.lines, assessed.references, strict=True)
+    return [_line_of(invoice, position, line, reference) for position, (line, reference) in enumerate(lines, start=1)]
 
 
 @transaction.atomic
@@ -63,22 +76,29 @@ def finalize(*, invoice: Invoice, now: datetime) -> Invoice:
     """Freeze a draft: number, parties, due date and digest; book it, and ask for its collection, all or nothing.
 
     Prepaid credit pays first. An invoice with nothing left to pay is issued and paid at once, and not sent to Stripe.
-    Raises InvoiceStateError where it is no draft.
+    Raises InvoiceStateError where it is no draft, TaxNotAssessedError where Stripe Tax was not asked yet.
     """
+    stripe_taxes.require(invoice=invoice)
     invoice.prepaid = credits.apply(invoice=invoice, now=now).amount
     invoice.status = InvoiceStatus.OPEN if invoice.due else InvoiceStatus.PAID
-    invoice.number = _take_number(prefix=settings.INVOICE_PREFIX)
+    invoice.number = numbering.take(prefix=settings.INVOICE_PREFIX)
     invoice.seller, invoice.buyer = _seller(), _buyer(invoice.customer)
-    invoice.issued_at, invoice.due_at = now, now + DUE_AFTER
+    profile = profiles.of(customer=invoice.customer)
+    invoice.purchase_order = profile.purchase_order
+    invoice.issued_at, invoice.due_at = now, now + timedelta(days=profile.payment_days)
     invoice.paid_at = None if invoice.due else now
     invoice.digest = hashlib.sha256(canonical(invoice)).hexdigest()
-    frozen = ("prepaid", "status", "number", "seller", "buyer", "issued_at", "due_at", "paid_at", "digest")
-    drafts = Invoice.objects.filter(pk=invoice.pk, status=InvoiceStatus.DRAFT)
-    if drafts.update(**{name: getattr(invoice, name) for name in frozen}) != 1:
+    drafts = Invoice.objects.filter(pk=invoice.pk, status=InvoiceStatus.DRAFT, merged_into=None)
+    if drafts.update(**{name: getattr(invoice, name) for name in _AT_ISSUE}) != 1:
         raise InvoiceStateError(f"Invoice {invoice.pk} is no draft.")
     _book_claim(invoice, now)
     if invoice.due:
         outbox.enqueue_invoice(invoice=invoice, now=now)
+    if profile.tax_source == TaxSource.STRIPE:
+        stripe_taxes.record(invoice=invoice, now=now)
+    announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_FINALIZED, now=now)
+    if not invoice.due:
+        announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_PAID, now=now)
     return invoice
 
 
@@ -87,9 +107,11 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
     """Record money that arrived for an invoice, once for each `payment_id` (the provider's); paid when all has come.
 
     Less than what is owed leaves the invoice open; more is booked as it came, so that the customer's balance shows it.
+    Money for an invoice that was written off takes the write-off back.
     Raises InvoiceStateError for a draft or void invoice, CurrencyMismatchError, PaymentConflictError.
     """
-    invoice = Invoice.objects.select_for_update().get(pk=invoice_id)  # two parts at once must see each other
+    invoice = claims.hold(invoice_id=invoice_id)  # two parts at once must see each other
+    owed = claims.outstanding(invoice=invoice)
     facts = {"invoice": invoice, "amount": amount.amount, "currency": amount.currency, "paid_at": paid_at}
     payment, is_new = Payment.objects.get_or_create(stripe_id=payment_id, defaults=facts)
     if not is_new:
@@ -97,25 +119,30 @@ def mark_paid(*, invoice_id: int, payment_id: str, amount: Money, paid_at: datet
         return invoice
     if invoice.status not in {*OWED, InvoiceStatus.PAID}:
         raise InvoiceStateError(f"Payment {payment_id} came for {invoice}, which is {invoice.status}.")
-    _book_payment(invoice, payment_id, amount, now)
-    missing = Money(invoice.due, invoice.currency) - _received(invoice)
-    if missing <= zero(invoice.currency):
+    _book_payment(payment, invoice, owed, now)
+    announcing.tell_payment(payment=payment, invoice=invoice, now=now)
+    if owed <= amount:
         Invoice.objects.filter(pk=invoice.pk, status__in=OWED).update(status=InvoiceStatus.PAID, paid_at=paid_at)
         invoice.refresh_from_db()
+        announcing.tell_invoice(invoice=invoice, kind=EventType.INVOICE_PAID, now=now)
+        suspensions.lift_settled(customer=invoice.customer, now=now)
     return invoice
 
 
-def canonical(invoice: Invoice) -> bytes:
+def canonical(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> bytes:
     """Return the one text of an invoice, over which its digest is made: canonical JSON, numbers as plain texts.
 
-    It holds what never changes after issue, so that anybody with the invoice can check the digest at any time.
+    It holds what never changes after issue, so that anybody with the invoice can check the digest at any time. With
+    `lines` it is the text that the invoice would have, were those its lines.
     """
+    stored = invoice.lines.select_related("rate_card").order_by("position")
     version = invoice.version
     content = {
         "number": invoice.number,
         "customer": invoice.customer.key,
         "seller": invoice.seller,
         "buyer": invoice.buyer,
+        "purchase_order": invoice.purchase_order,
         "plan": version.plan.key,
         "version": version.number,
         "moment": invoice.moment,
@@ -130,12 +157,34 @@ def canonical(invoice: Invoice) -> bytes:
         "carried": text_of(invoice.carried),
         "total": text_of(invoice.total),
         "prepaid": text_of(invoice.prepaid),
-        "lines": [_line_content(line) for line in invoice.lines.select_related("rate_card").order_by("position")],
+        "lines": [line_content(line) for line in (stored if lines is None else lines)],
     }
-    return canonical_json(content)
+    return canonical_json(content | _parts_content(invoice))
 
 
-def _line_content(line: InvoiceLine) -> dict[str, object]:
+def _parts_content(invoice: Invoice) -> dict[str, object]:
+    """Return what a merged invoice says of each draft it was made of, and which lines are of it; else nothing."""
+    if invoice.moment != Moment.MERGED:
+        return {}
+    owners = list(invoice.lines.order_by("position").values_list("position", "part_id"))
+    return {
+        "parts": [
+            {
+                "plan": part.version.plan.key,
+                "version": part.version.number,
+                "moment": part.moment,
+                "fold": part.fold,
+                "starts_at": _instant(part.period.starts_at),
+                "ends_at": _instant(part.period.ends_at),
+                "lines": [position for position, part_id in owners if part_id == part.pk],
+            }
+            for part in merging.parts_of(invoice=invoice)
+        ]
+    }
+
+
+def line_content(line: InvoiceLine) -> dict[str, object]:
+    """Return what the canonical text says of a line."""
     return {
         "position": line.position,
         "kind": line.kind,
@@ -155,14 +204,6 @@ def _line_content(line: InvoiceLine) -> dict[str, object]:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat()
-
-
-def _take_number(*, prefix: str) -> str:
-    """Return the next number of a series; the UPDATE locks its row until the transaction ends, so that none is lost."""
-    InvoiceSequence.objects.bulk_create([InvoiceSequence(prefix=prefix)], ignore_conflicts=True)
-    sequence = InvoiceSequence.objects.filter(prefix=prefix)
-    sequence.update(next_number=F("next_number") + 1)
-    return f"{prefix}-{sequence.get().next_number - 1:06}"
 
 
 def _seller() -> str:
@@ -196,18 +237,23 @@ def _line_of(invoice: Invoice, position: int, line: Line, reference: Reference) 
 
 
 def _book_claim(invoice: Invoice, now: datetime) -> None:
-    """Book revenue and tax against what is owed, and give the customer what is carried; nothing is not booked."""
-    sides = {
-        Account.RECEIVABLE: invoice.total - invoice.carried,
-        Account.REVENUE: -invoice.subtotal,
-        Account.TAX: -invoice.tax,
-    }
-    entries = [
-        Entry(account, invoice.customer, Money(amount, invoice.currency)) for account, amount in sides.items() if amount
-    ]
+    """Book revenue and tax against what is owed, and give the customer what is carried; nothing is not booked.
+
+    What is billed for time to come is deferred; what is given back of it comes off that first.
+    """
+    key = f"invoice:{invoice.number}"
+    returned = deferring.give_back(invoice=invoice, booking=key, now=now).amount
+    deferred = deferring.defer(invoice=invoice, now=now).amount
+    sides = (
+        (Account.RECEIVABLE, invoice.total - invoice.carried),
+        (Account.REVENUE, deferred - returned - invoice.subtotal),
+        (Account.DEFERRED, -deferred),
+        (Account.DEFERRED, returned),
+        (Account.TAX, -invoice.tax),
+    )
+    entries = [Entry(account, invoice.customer, Money(amount, invoice.currency)) for account, amount in sides if amount]
     if entries:
-        description = f"Invoice {invoice.number}"
-        ledger.post(key=f"invoice:{invoice.number}", description=description, entries=entries, booked_at=now)
+        ledger.post(key=key, description=f"Invoice {invoice.number}", entries=entries, booked_at=now)
     if invoice.carried:
         _grant_carried(invoice, now)
 
@@ -224,14 +270,19 @@ def _grant_carried(invoice: Invoice, now: datetime) -> None:
     credits.grant(customer=invoice.customer, award=award, key=f"carried:{invoice.number}", now=now)
 
 
-def _book_payment(invoice: Invoice, payment_id: str, amount: Money, now: datetime) -> None:
+def _book_payment(payment: Payment, invoice: Invoice, owed: Money, now: datetime) -> None:
+    """Book money against what is owed, where that stands; what comes beyond it is the customer's."""
+    amount = Money(payment.amount, payment.currency)
+    settled = max(min(owed, amount), zero(invoice.currency))
+    sides = (
+        (Account.CASH, amount),
+        (claims.account_of(invoice=invoice), -settled),
+        (Account.RECEIVABLE, settled - amount),
+    )
     ledger.post(
-        key=f"payment:{payment_id}",
-        description=f"Payment {payment_id} of invoice {invoice.number}",
-        entries=[
-            Entry(Account.CASH, invoice.customer, amount),
-            Entry(Account.RECEIVABLE, invoice.customer, -amount),
-        ],
+        key=f"payment:{payment.stripe_id}",
+        description=f"Payment {payment.stripe_id} of invoice {invoice.number}",
+        entries=[Entry(account, invoice.customer, part) for account, part in sides if part],
         booked_at=now,
     )
 
@@ -239,9 +290,3 @@ def _book_payment(invoice: Invoice, payment_id: str, amount: Money, now: datetim
 def _require_same(payment: Payment, invoice: Invoice, amount: Money) -> None:
     if payment.invoice_id != invoice.pk or Money(payment.amount, payment.currency) != amount:
         raise PaymentConflictError(f"{payment.stripe_id} is recorded as {payment}, not {amount} for {invoice}.")
-
-
-def _received(invoice: Invoice) -> Money:
-    """Return what came in for an invoice. Raises CurrencyMismatchError for money of another currency."""
-    sums = invoice.payments.values("currency").annotate(sum=Sum("amount"))
-    return sum((Money(Decimal(row["sum"]), row["currency"]) for row in sums), zero(invoice.currency))

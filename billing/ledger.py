@@ -74,11 +74,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Booking:
+    """A transaction to be booked: entries that sum to zero, under the key of its cause."""
+
+    key: str
+    description: str
+    entries: tuple[Entry, ...]
+    booked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """The sum of all entries of an account in a currency."""
 
     account: Account
-    amount: Money
+    amount: Value
 
 
 @transaction.atomic
@@ -96,6 +106,22 @@ def post(*, key: str, description: str, entries: Sequence[Entry], booked_at: dat
     elif _facts_of_rows(booking) != sorted(_facts_of(entry) for entry in entries):
         raise LedgerConflictError(f"{key} is booked with other entries.")
     return booking
+
+
+@transaction.atomic
+def post_all(*, bookings: Sequence[Booking]) -> None:
+    """Book many transactions that are new, in three statements; nothing where one of them was booked before.
+
+    Raises UnbalancedError; the database refuses a key that is there.
+    """
+    for booking in bookings:
+        _require_balance(booking.entries)
+    made = LedgerTransaction.objects.bulk_create(
+        LedgerTransaction(key=one.key, description=one.description, booked_at=one.booked_at) for one in bookings
+    )
+    LedgerEntry.objects.bulk_create(
+        _row_of(row, entry) for row, one in zip(made, bookings, strict=True) for entry in one.entries
+    )
 
 
 def balance(*, account: Account, currency: str, customer: Customer | None = None) -> Money:
@@ -118,14 +144,25 @@ def remaining_of(*, grants: QuerySet[CreditGrant]) -> dict[int, Decimal]:
     return {grant_id: -drawn for grant_id, drawn in sums}
 
 
-def trial_balance() -> tuple[Balance, ...]:
+def trial_balance(*, before: datetime | None = None, with_units: bool = False) -> tuple[Balance, ...]:
     """Return the balance of every account and currency with entries; in each currency they sum to zero.
 
-    Virtual currencies are left out: they are no money.
+    Only what was booked before an instant, where it is given. Virtual currencies are no money: they are among them
+    only `with_units`.
     """
-    money = LedgerEntry.objects.filter(currency__in=CURRENCIES)
-    sums = money.values("account", "currency").annotate(sum=Sum("amount")).order_by("currency", "account")
-    return tuple(Balance(Account(row["account"]), Money(row["sum"], row["currency"])) for row in sums)
+    entries = LedgerEntry.objects.all() if with_units else LedgerEntry.objects.filter(currency__in=CURRENCIES)
+    if before is not None:
+        entries = entries.filter(transaction__booked_at__lt=before)
+    sums = entries.values("account", "currency").annotate(sum=Sum("amount")).order_by("currency", "account")
+    return tuple(Balance(Account(row["account"]), value_of(row["sum"], row["currency"])) for row in sums)
+
+
+def difference(*, balances: Sequence[Balance]) -> dict[str, Decimal]:
+    """Return what the balances of each currency sum to: nothing but zeros, or the books were tampered with."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in balances:
+        sums[row.amount.currency] += row.amount.amount
+    return dict(sums)
 
 
 def _require_balance(entries: Sequence[Entry]) -> None:

@@ -139,6 +139,23 @@ def allocate(total: Money, weights: Sequence[Fraction | Decimal | int]) -> tuple
     return tuple(from_minor_units(sign * part, total.currency) for part in whole)
 
 
+def spread(total: Money, parts: Sequence[Money]) -> tuple[Money, ...]:
+    """Split `total` in proportion to signed parts, none beyond its part, without gaining or losing a smallest unit.
+
+    Largest remainder, as `allocate`. `total` lies between nothing and the sum of the parts, which is above nothing;
+    raises MoneyError.
+    """
+    units, whole = to_minor_units(total), [to_minor_units(part) for part in parts]
+    if not 0 <= units <= sum(whole) or not sum(whole):
+        raise MoneyError(f"{total} is not within what the parts sum to")
+    exact = [Fraction(part) * units / sum(whole) for part in whole]
+    floors = [floor(share) for share in exact]
+    order = sorted(range(len(exact)), key=lambda index: floors[index] - exact[index])
+    for index in order[: units - sum(floors)]:
+        floors[index] += 1
+    return tuple(from_minor_units(part, total.currency) for part in floors)
+
+
 def to_minor_units(money: Money) -> int:
     """Return the amount as payment providers take it: cents of a euro, yen of a yen."""
     return int(money.amount.scaleb(currency_of(money.currency).exponent))

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
+from billing import merging
 from billing.dues import Prepaid
-from billing.models import BillingPeriod, InvoiceLine
+from billing.models import BillingPeriod, CreditNoteLine, Invoice, InvoiceLine
 from billing.models.catalog import Billed
-from billing.models.invoices import InvoiceStatus, LineKind, Moment
+from billing.models.credit_notes import CreditNoteStatus
+from billing.models.invoices import LIVE, InvoiceStatus, LineKind, Moment
 from billing.money import Money
 from billing.periods import Period
 
@@ -29,26 +31,46 @@ def before(*, period: BillingPeriod, moment: Moment) -> list[Prepaid]:
     lines = list(charged.select_related("invoice", "rate_card").order_by("pk"))
     if not lines:
         return []
-    nets, returned = _nets(lines), _returned(lines, _earlier(period, moment))
-    return [_prepaid(line, nets[line.pk], returned.get(line.pk, Decimal(0))) for line in lines]
+    charged_nets, returned = nets(lines), _returned(lines, _earlier(period, moment))
+    credited = _credited(lines, period, moment)
+    return [
+        _prepaid(line, charged_nets[line.pk] - credited[line.pk], returned.get(line.pk, Decimal(0))) for line in lines
+    ]
 
 
 def _earlier(period: BillingPeriod, moment: Moment) -> QuerySet[InvoiceLine]:
     """The lines on the subscription's invoices before the one of a period and moment, in the order they were made."""
-    earlier = Q(invoice__period__starts_at__lt=period.starts_at)
+    ours = period.subscription_id
+    earlier = merging.rated_as(period__subscription_id=ours, period__starts_at__lt=period.starts_at)
     if moment == Moment.CLOSING:
-        earlier |= Q(invoice__period=period, invoice__moment=Moment.OPENING)
-    issued = InvoiceLine.objects.filter(earlier, invoice__period__subscription_id=period.subscription_id)
-    return issued.exclude(invoice__status=InvoiceStatus.DRAFT)
+        earlier |= merging.rated_as(period=period, moment=Moment.OPENING)
+    issued = InvoiceLine.objects.filter(earlier)
+    return issued.exclude(invoice__status__in=(InvoiceStatus.DRAFT, InvoiceStatus.VOID))
 
 
-def _nets(lines: Iterable[InvoiceLine]) -> Mapping[int, Decimal]:
+def nets(lines: Iterable[InvoiceLine]) -> Mapping[int, Decimal]:
     """Return each charge less what was taken off it on its own invoice, by line."""
     off = InvoiceLine.objects.filter(invoice__in={line.invoice_id for line in lines}, kind__in=_TAKEN_OFF)
     sums: dict[tuple[int, str, object], Decimal] = defaultdict(Decimal)
     for line in off.exclude(terms=""):
         sums[line.invoice_id, line.terms, line.starts_at] += line.amount
     return {line.pk: line.amount + sums[line.invoice_id, line.terms, line.starts_at] for line in lines}
+
+
+def _credited(lines: Iterable[InvoiceLine], period: BillingPeriod, moment: Moment) -> Mapping[int, Decimal]:
+    """Return what credit notes took off each charge and what was taken off it: that is not given back once more.
+
+    Where the invoice of the moment exists, those that were issued before it was made, so that it can be rated again.
+    """
+    owners = {line.invoice_id for line in lines}
+    notes = CreditNoteLine.objects.filter(note__status=CreditNoteStatus.ISSUED, note__invoice__in=owners)
+    made = Invoice.objects.filter(LIVE, period=period, moment=moment).values_list("created_at", flat=True).first()
+    if made is not None:
+        notes = notes.filter(note__issued_at__lt=made)
+    sums: dict[tuple[int, str, object], Decimal] = defaultdict(Decimal)
+    for row in notes.exclude(line__terms="").select_related("line"):
+        sums[row.line.invoice_id, row.line.terms, row.line.starts_at] += row.amount
+    return {line.pk: sums[line.invoice_id, line.terms, line.starts_at] for line in lines}
 
 
 def _returned(lines: Iterable[InvoiceLine], earlier: QuerySet[InvoiceLine]) -> Mapping[int, Decimal]:

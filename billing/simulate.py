@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from agents.models import Customer
-from billing import closing, coupons
+from billing import closing, coupons, merging
 from billing.errors import PeriodError
 from billing.models import BillingPeriod, InvoiceLine, PlanVersion
 from billing.models.invoices import InvoiceStatus
@@ -102,7 +102,7 @@ def simulate(
 
 def billed(*, periods: Sequence[BillingPeriod]) -> Iterator[Amount]:
     """Yield what the invoices of the periods say, without credits and taxes."""
-    lines = InvoiceLine.objects.filter(invoice__period__in=periods, invoice__status__in=ISSUED)
+    lines = InvoiceLine.objects.filter(merging.rated_as(period__in=periods), invoice__status__in=ISSUED)
     lines = lines.exclude(kind__in=_OWN_AFFAIR).select_related("rate_card", "invoice")
     for line in lines.order_by("invoice__issued_at", "position"):
         card = line.rate_card.key if line.rate_card else ""

@@ -105,8 +105,13 @@ def record(
 
 
 def open_next_period(*, period: BillingPeriod, contract: Contract) -> BillingPeriod | None:
-    """Open the period after `period`; None where the subscription ends with it. Runs in the caller's transaction."""
+    """Open the period after `period`, in the caller's transaction; None where the subscription ends with it.
+
+    None, too, where it was opened before: `period` is closed again, its invoice having been voided.
+    """
     if contract.ends_at is not None and contract.ends_at <= period.ends_at:
+        return None
+    if BillingPeriod.objects.filter(subscription=contract.subscription, starts_at=period.ends_at).exists():
         return None
     return _open(contract, at=period.ends_at)
 

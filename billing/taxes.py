@@ -12,7 +12,9 @@ from django.db.models import Q
 
 from agents.models import Customer
 from agents.models.customers import TaxExempt
+from billing import profiles
 from billing.models import PlanVersion, TaxAssignment, TaxRate
+from billing.models.profiles import TaxSource
 from billing.rating import statement
 from billing.rating.statement import TaxRule, Treatment
 
@@ -24,8 +26,11 @@ def rule_for(*, customer: Customer, version: PlanVersion, at: datetime) -> TaxRu
     """Return how a customer's charges are taxed at an instant, the time of supply; None where no tax concerns it.
 
     A customer is taxed where it is assigned to, by the rates in force there. Exempt and reverse-charge customers pay
-    none, and the rule has the note that the law wants printed.
+    none, and the rule has the note that the law wants printed. None too for a customer of Stripe Tax, which is asked
+    about the draft (ADR 0013).
     """
+    if profiles.of(customer=customer).tax_source == TaxSource.STRIPE:
+        return None
     if customer.tax_exempt == TaxExempt.EXEMPT:
         return TaxRule(treatment=Treatment.EXEMPT, note=_exempt_note(customer))
     if customer.tax_exempt == TaxExempt.REVERSE:

@@ -13,11 +13,12 @@ from django.db.models import Model
 from billing import surroundings
 from billing.assessment import Assessment, Question, Reference
 from billing.models import Invoice, InvoiceLine
+from billing.proof import values
 from billing.rating.lines import Line, LineKind, RatedPeriod
 
 _INVOICE: Final = (
     *("id", "customer_id", "period_id", "moment", "version_id", "change_id", "currency"),
-    *("subtotal", "tax", "carried", "total", "fold", "created_at"),
+    *("subtotal", "tax", "carried", "total", "fold", "created_at", "tax_rule"),
 )
 _LINE: Final = (
     *("invoice_id", "position", "kind", "rate_card_id", "source", "terms", "adjusts_id", "description", "meter"),
@@ -83,9 +84,13 @@ def _invoice(question: Question, assessed: Assessment, created_at: datetime) -> 
     return (
         f"\t{period.subscription.customer_id}\t{period.pk}\t{question.moment.value}\t{version.pk}\t{assessed.change_id}"
         f"\t{rated.currency}\t{subtotal!s}\t{tax!s}\t{carried!s}\t{total + carried!s}\t{rated.fold}"
-        f"\t{_instant(created_at)}"
+        f"\t{_instant(created_at)}\t{_tax_rule(assessed)}"
         f"{_INVOICE_REST}\n"
     )
+
+
+def _tax_rule(assessed: Assessment) -> str:
+    return _encode({"rule": values.write(assessed.tax)}).decode().replace("\\", "\\\\")
 
 
 def _sums(rated: RatedPeriod) -> tuple[Decimal, Decimal]:

@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -19,7 +20,13 @@ app.conf.beat_schedule = {
     "forget-traces": {"task": "agents.tasks.forget_traces", "schedule": 3600.0},
     "forget-answers": {"task": "agents.tasks.forget_answers", "schedule": 3600.0},
     "close-periods": {"task": "billing.tasks.close_periods", "schedule": 60.0},
+    "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600.0},
     "keep-credits": {"task": "billing.tasks.keep_credits", "schedule": 600.0},
+    "dun": {"task": "billing.tasks.dun", "schedule": 600.0},
+    "send-mails": {"task": "billing.tasks.send_mails", "schedule": 10.0},
+    "tell-findings": {"task": "billing.tasks.tell_findings", "schedule": 10.0},
+    "deliver-webhooks": {"task": "billing.tasks.deliver_webhooks", "schedule": 2.0},
     "deliver-outbox": {"task": "billing.stripe.tasks.deliver_outbox", "schedule": 2.0},
+    "reconcile-books": {"task": "billing.stripe.tasks.reconcile_books", "schedule": crontab(hour="3", minute="17")},
     "apply-webhooks": {"task": "billing.stripe.tasks.apply_webhooks", "schedule": 2.0},
 }

@@ -35,6 +35,16 @@ def number(name: str, default: int) -> int:
         raise SettingError(f"{name} is {value!r}; write a whole number.") from None
 
 
+def amounts(name: str, default: str) -> dict[str, int]:
+    """Return whole amounts by currency, written as EUR=500,USD=500; raises SettingError for anything else."""
+    value = text(name, default)
+    try:
+        pairs = (part.split("=") for part in value.split(","))
+        return {currency.strip().upper(): int(amount) for currency, amount in pairs}
+    except ValueError:
+        raise SettingError(f"{name} is {value!r}; write EUR=500,USD=500.") from None
+
+
 def secret(name: str, *, keep_in: Path) -> str:
     """Return a secret from `name`, from the file that `name`_FILE points to, or one made once and kept in `keep_in`.
 

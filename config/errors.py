@@ -12,7 +12,9 @@ from rest_framework.views import exception_handler
 
 import agents.compat.errors
 import agents.errors
+import billing.endpoints.errors
 import billing.errors
+import billing.papers.errors
 import billing.stripe.errors
 import metering.errors
 import runtime.wire
@@ -54,12 +56,21 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     metering.errors.InvalidVoidError: (422, "The event cannot be taken back so"),
     metering.errors.MeteringError: (400, "The question cannot be answered"),
     billing.errors.ChangeFieldError: (422, "The change cannot be asked for so"),
+    billing.stripe.errors.CounterpartError: (409, "Stripe has no customer to open this for"),
     billing.errors.ChangeRefusedError: (409, "The subscription cannot be changed so"),
     billing.errors.SubscriptionExistsError: (409, "The customer has a subscription"),
     billing.errors.PlanVersionConflictError: (409, "The version is published with other content"),
     billing.errors.PlanNotPublishedError: (409, "The plan is not on offer"),
     billing.errors.ApprovalError: (409, "The publication cannot be decided so"),
+    billing.endpoints.errors.EndpointLimitError: (409, "There are enough endpoints"),
+    billing.endpoints.errors.UnknownDeliveryError: (404, "There is no such message"),
+    billing.endpoints.errors.EndpointError: (422, "The endpoint cannot be used"),
+    billing.papers.errors.PdfUnavailableError: (501, "No PDF can be made here"),
     billing.errors.PlanError: (422, "The plan cannot be used"),
+    billing.errors.BeyondInvoiceError: (409, "The invoice has less left"),
+    billing.errors.SecondPersonError: (403, "A second person is needed"),
+    billing.errors.CreditNoteError: (422, "The credit note cannot be used so"),
+    billing.errors.RefundError: (409, "The money cannot go back so"),
     billing.errors.MoneyError: (422, "The amount cannot be used"),
     billing.errors.PeriodError: (422, "The time cannot be used"),
     billing.errors.RatingError: (409, "The usage cannot be priced"),

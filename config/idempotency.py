@@ -15,7 +15,8 @@ from config.errors import problem
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_IDEMPOTENT_BY_ID: Final = frozenset({"/v1/events", "/v1/traces"})  # each event and span is counted once anyway
+# Each event and span is counted once anyway; a billing portal's address opens a customer's cards, and is never kept.
+_PASSED_ON: Final = frozenset({"/v1/events", "/v1/traces", "/v1/billing-portal-session"})
 
 
 class IdempotencyMiddleware:
@@ -50,7 +51,7 @@ class IdempotencyMiddleware:
 
 
 def _is_writing(request: HttpRequest) -> bool:
-    return request.method not in _READING and request.path.startswith("/v1/") and request.path not in _IDEMPOTENT_BY_ID
+    return request.method not in _READING and request.path.startswith("/v1/") and request.path not in _PASSED_ON
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -147,19 +147,48 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 # Stripe: without a key of the operator's own, the sandbox that `make demo` starts.
 STRIPE_API_KEY = env.text("STRIPE_API_KEY", "sk_test_sandbox")
 STRIPE_API_URL = env.text("STRIPE_API_URL", "")
-STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")  # several, with commas, while one is rotated
+STRIPE_CALLS_PER_SECOND = env.number("STRIPE_CALLS_PER_SECOND", 0)  # 0: Stripe's limits, 100 live and 25 in test mode
+STRIPE_ENDPOINT_CALLS_PER_SECOND = env.number("STRIPE_ENDPOINT_CALLS_PER_SECOND", 0)  # 0: 25, of searches 20
+STRIPE_TAX_CODE = env.text("STRIPE_TAX_CODE", "")  # of what is sold, for Stripe Tax; empty: the account's default
 
 # History of prices: kept by triggers, never changed, each row with who did it and where.
 PGHISTORY_APPEND_ONLY = True
 PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
 
+# Mails: printed by the worker unless a server is named.
+EMAIL_HOST = env.text("AGENTMETER_MAIL_HOST", "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env.number("AGENTMETER_MAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("AGENTMETER_MAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.text("AGENTMETER_MAIL_PASSWORD", "")
+EMAIL_USE_TLS = EMAIL_PORT != 465  # noqa: PLR2004 - there TLS begins with the connection
+EMAIL_USE_SSL = not EMAIL_USE_TLS
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("AGENTMETER_MAIL_FROM", "billing@agentmeter.example")
+
 # The seller printed on every invoice.
 SELLER_NAME = env.text("AGENTMETER_SELLER_NAME", "Agentmeter")
 SELLER_ADDRESS = env.text("AGENTMETER_SELLER_ADDRESS", "1 Meter Street\n10115 Berlin\nGermany")
 INVOICE_PREFIX = env.text("AGENTMETER_INVOICE_PREFIX", "AM")
+CREDIT_NOTE_PREFIX = env.text("AGENTMETER_CREDIT_NOTE_PREFIX", "CN")
+# Up to how much one person credits of an invoice alone, in whole units; of a currency not named, nothing.
+CREDIT_NOTE_LIMITS = env.amounts("AGENTMETER_CREDIT_NOTE_LIMITS", "EUR=500,GBP=500,JPY=75000,USD=500")
 EVENT_MONTHS = env.number("AGENTMETER_EVENT_MONTHS", 0)  # whole months of events kept in the database; 0 keeps all
 ARCHIVE_DIR = Path(env.text("AGENTMETER_ARCHIVE_DIR", str(LOCAL_DIR / "archive")))
+
+# Reminders of what is not paid, by days after it was due; the grace after the last one; then suspension.
+DUNNING_DAYS = env.text("AGENTMETER_DUNNING_DAYS", "1,3,7,14")
+DUNNING_GRACE_DAYS = env.number("AGENTMETER_DUNNING_GRACE_DAYS", 7)
+WEBHOOKS_ALLOW_PRIVATE = env.flag("AGENTMETER_WEBHOOKS_ALLOW_PRIVATE", default=False)
+
+# Closing: how long usage is awaited, and what is too odd to be invoiced without a person (billing/sanity.py).
 CLOSE_GRACE_HOURS = env.number("AGENTMETER_CLOSE_GRACE_HOURS", 2)
+CLOSE_HOLD_HOURS = env.number("AGENTMETER_CLOSE_HOLD_HOURS", 72)  # for devices that are not complete
+CLOSE_MOST_TIMES = env.number("AGENTMETER_CLOSE_MOST_TIMES", 10)  # the median of the last invoices; 0 for no bound
+CLOSE_HISTORY = env.number("AGENTMETER_CLOSE_HISTORY", 6)  # how many invoices that median is of; at least 3 are needed
+CLOSE_MOST_LINES = env.number("AGENTMETER_CLOSE_MOST_LINES", 1000)
+CLOSE_MONTHS_AHEAD = env.number("AGENTMETER_CLOSE_MONTHS_AHEAD", 36)
 
 UNFOLD = {
     "SITE_TITLE": "Agentmeter",

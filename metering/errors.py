@@ -15,11 +15,13 @@ MeteringError
 ├── ArchivedEventError     the event is in an archive only
 ├── NotArchivableError     a month of events is still needed where it is
 ├── ArchiveMismatchError   an archive does not hold what the database does
+├── MissingArchiveError    the file of an archived month is not there
 └── AlreadyVoidedError     the event was taken back before
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 
 class MeteringError(Exception):
@@ -140,3 +142,10 @@ class NotArchivableError(MeteringError):
 
 class ArchiveMismatchError(MeteringError):
     """A file or a partition does not hold what was written; nothing was dropped."""
+
+
+class MissingArchiveError(MeteringError):
+    """Events lie in an archive whose file is not where archives are kept."""
+
+    def __init__(self, month: str, folder: Path) -> None:
+        super().__init__("archive", f"The events of {month} are archived, and {folder} has no events-{month}.parquet.")

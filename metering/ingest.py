@@ -16,9 +16,10 @@ from metering.refusals import Refused
 from metering.request import BatchEvidence, Request
 from metering.rulebook import Rulebook
 from metering.rules import Fault, pointer_to
+from metering.seals import keep as seal
 from metering.storing import EventRow, Stored
 
-__all__ = ["MAX_AHEAD", "MAX_SUBMISSIONS", "BatchEvidence", "Recorded", "Request", "record", "record_all"]
+__all__ = ["MAX_AHEAD", "MAX_SUBMISSIONS", "BatchEvidence", "Recorded", "Request", "record", "record_all", "seal"]
 
 # A place in a request is stored in two bytes.
 MAX_SUBMISSIONS: Final = 32_768

@@ -29,7 +29,8 @@ BEFORE: Final = -1  # the number of what came before the first slice, where the 
 class Question:
     """What to add up: a meter's usage of one customer and environment in `slices`, by group, under filters.
 
-    With `as_of`, only events of folds up to that one count.
+    With `as_of`, only events of folds up to that one count. `relation` is where events are read from, where that is not
+    what is stored; it must hold all of them.
     """
 
     rule: Rule
@@ -40,6 +41,7 @@ class Question:
     filters: Mapping[str, Sequence[str]]
     as_of: int | None
     rewinds: bool = False  # windows are read as of an older fold
+    relation: Composable | None = None
 
     @property
     def reads_totals(self) -> bool:
@@ -150,7 +152,8 @@ def collect(*, question: Question, stretches: Sequence[Stretch]) -> Tallies:
     """
     windows = [one for one in stretches if one.width]
     edges = [one for one in stretches if not one.width]
-    _require_stored(edges)
+    if question.relation is None:
+        _require_stored(edges)
     parts = SQL(" UNION ALL ").join(_parts(question, windows, edges))
     rows = readings.fetch(_STATEMENT.format(meter=Literal(question.rule.id), parts=parts, whole=_whole(question)))
     if len(rows) > MAX_ROWS:
@@ -247,7 +250,7 @@ def _from_events(question: Question, source: Composable, *, value: Composable, w
 
 def _edges(question: Question, stretches: Sequence[Stretch]) -> Composable:
     return _EDGES.format(
-        relation=readings.EVENTS,
+        relation=question.relation or readings.EVENTS,
         starts=_times([one.starts_at for one in stretches]),
         ends=_times([one.ends_at for one in stretches]),
         received=_times([_received(one.starts_at) for one in stretches]),

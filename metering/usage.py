@@ -1,6 +1,6 @@
 """The read door: exact quantities of usage, as of a fold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Max
 from msgspec import Struct
+from psycopg.sql import Composable
 
 from metering import audit, rewinds, slices, tallies
 from metering import fold as folding
@@ -22,12 +23,18 @@ from metering.models import Batch, Environment, Fold, Void
 from metering.quantities import EXACT, plain, product
 from metering.rules import Rule
 from metering.slices import Span
+from metering.states import States
+from metering.states import read as states
 from metering.tallies import Group, Question, Tallies, Tally
+from metering.touches import Since, Touched, touched
 
 __all__ = [
     "Account",
     "MeterInfo",
+    "Since",
     "Span",
+    "States",
+    "Touched",
     "Usage",
     "UsageRow",
     "account",
@@ -37,6 +44,9 @@ __all__ = [
     "meters",
     "quantity",
     "read",
+    "states",
+    "touched",
+    "unfolded",
 ]
 
 _NOTHING: Final = Tally(quantity=Decimal(0), change=Decimal(0))
@@ -73,11 +83,13 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
     zone: str = "UTC",
     environment: str = Environment.PRODUCTION,
     as_of: int | None = None,
+    events: Composable | None = None,
 ) -> Usage:
     """Return the usage of a customer in [starts_at, ends_at), counting folded events only.
 
     Rows come by time, then by group; there are none for slices and groups without usage, but without `group_by` and
-    `window` there is always exactly one. A level's quantity is in value-seconds. Raises UnknownMeterError,
+    `window` there is always exactly one. A level's quantity is in value-seconds. With `events`, a relation that holds
+    all of them (`metering.evidence`), they are counted anew and no window is read. Raises UnknownMeterError,
     UnknownDimensionError, UnknownFoldError, InvalidQueryError, ArchivedUsageError and YoungMeterError.
     """
     rule = catalogue.find(key=meter)
@@ -91,6 +103,7 @@ def read(  # noqa: PLR0913 - a question has many optional parts, each named by t
         group_by=tuple(group_by),
         filters=filters or {},
         as_of=as_of,
+        relation=events,
     )
     found = _collect(question)
     rows = list(_rows(question, found, keep_zero=not group_by and window is None))
@@ -146,6 +159,14 @@ def has_unfolded(*, customer_id: int) -> bool:
     return Batch.objects.filter(**waiting).exists() or Void.objects.filter(**waiting).exists()
 
 
+def unfolded(*, customers: Collection[int]) -> set[int]:
+    """Return those of some customers that have usage which was accepted, or taken back, but is in no quantity yet."""
+    waiting = {"customer_id__in": customers, "fold": None}
+    batches = Batch.objects.filter(**waiting).values_list("customer_id", flat=True)
+    voids = Void.objects.filter(**waiting).values_list("customer_id", flat=True)
+    return set(batches.union(voids))
+
+
 def catch_up(*, now: datetime) -> int:
     """Fold whatever was committed before the call, and return the newest fold: the cut-off for a close."""
     folding.fold_all(now=now)
@@ -186,15 +207,24 @@ def _collect(question: Question) -> Tallies:
     if asked is not None and latest is not None and not 0 <= asked <= latest:
         raise UnknownFoldError(asked, latest=latest)
     question = replace(question, as_of=min((one for one in (asked, last) if one is not None), default=None))
-    if question.as_of is not None and question.as_of != last:
-        near = rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=question.as_of)
-        question = replace(question, rewinds=near)
+    if question.relation is not None:
+        return _tally(question, use_windows=False)
+    if question.as_of is not None and question.as_of not in {last, latest}:
+        question = replace(question, rewinds=_is_near(question))
     # The windows of an archived meter stand still at its last fold; those of others move on with every fold.
     if question.rewinds or question.as_of == (latest if last is None else last):
         found = _tally(question, use_windows=True)
         if found.is_complete and (question.rewinds or last is not None or asked in {None, found.newest}):
             return found  # else a fold came between, or a back-fill is under way
+        if found.is_complete and _is_near(question):
+            return _tally(replace(question, rewinds=True), use_windows=True)
     return _tally(question, use_windows=False)
+
+
+def _is_near(question: Question) -> bool:
+    """Whether windows can be read as of the fold asked for, though others came after it."""
+    as_of = question.as_of
+    return as_of is not None and rewinds.is_near(rule=question.rule, customer_id=question.customer_id, as_of=as_of)
 
 
 def _tally(question: Question, *, use_windows: bool) -> Tallies:

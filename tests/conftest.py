@@ -14,6 +14,12 @@ def _forgetful():
         memory.forget()
 
 
+@pytest.fixture(autouse=True)
+def _unlimited(settings):
+    """The sandbox of the tests takes as many calls as come; limits have tests of their own."""
+    settings.STRIPE_CALLS_PER_SECOND = settings.STRIPE_ENDPOINT_CALLS_PER_SECOND = 100_000
+
+
 @pytest.fixture
 def committed(transactional_db):
     """A database in which transactions really commit, with the seeded meters (another test's flush takes them away)."""

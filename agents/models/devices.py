@@ -91,6 +91,7 @@ class Agent(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="agents")
     key = models.CharField(max_length=128)
     name = models.CharField(max_length=200)
+    project = models.CharField(max_length=128, blank=True, help_text="What invoices may show sub-totals by.")
     first_seen_at = models.DateTimeField()
 
     class Meta:

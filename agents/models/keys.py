@@ -14,6 +14,8 @@ class Scope(models.TextChoices):
     METERS_WRITE = "meters:write"
     INVOICES_READ = "invoices:read"
     BILLING_WRITE = "billing:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+    PAYMENTS_WRITE = "payments:write"
 
 
 class Environment(models.TextChoices):

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from billing import agreements, closing
+from billing import agreements, parking
 from billing.admin.reading import ReadingAdmin, ReadingInline
 from billing.models import BillingPeriod, Subscription
 
@@ -69,7 +69,7 @@ class BillingPeriodAdmin(ReadingAdmin):
     @admin.action(description="Try again to close", permissions=["retry"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[BillingPeriod]) -> None:
         """Open parked periods, so that the next run closes them."""
-        opened = sum(closing.retry(period_id=period.pk) for period in chosen)
+        opened = sum(parking.retry(period_id=period.pk) for period in chosen)
         left = len(chosen) - opened
         messages.info(request, f"{opened} periods will be closed by the next run; {left} were not parked.")
 

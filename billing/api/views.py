@@ -5,6 +5,7 @@ import re
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.pagination import CursorPagination
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,9 +14,11 @@ from typing_extensions import override
 from agents.auth import Caller
 from agents.models.keys import Scope
 from billing.api import representations
+from billing.api.documents import HtmlPaper, PdfPaper, answer, find_invoice
 from billing.models import Invoice, PlanVersion
 from billing.models.catalog import VersionStatus
 from billing.models.invoices import InvoiceStatus
+from billing.papers import content
 
 
 class NewestFirst(CursorPagination):
@@ -48,8 +51,13 @@ class InvoiceList(APIView):
 class InvoiceDetail(APIView):
     """GET /v1/invoices/{number}: one invoice with its lines and formulas."""
 
+    renderer_classes = (JSONRenderer, HtmlPaper, PdfPaper)
+
     def get(self, request: Request, number: str) -> Response:
-        """Answer an invoice of the caller. Raises MissingScopeError, NotFound."""
+        """Answer an invoice of the caller, as the Accept header asks. Raises MissingScopeError, NotFound."""
+        form = request.accepted_renderer.format
+        if form in {HtmlPaper.format, PdfPaper.format}:
+            return answer(paper=content.of_invoice(invoice=find_invoice(request, number)), form=form)
         invoice = _issued_to(request).filter(number=number).first()
         if invoice is None:
             raise NotFound(f"There is no invoice {number}.")

@@ -100,19 +100,45 @@ class Redemption(models.Model):
 
 
 class RedemptionUse(models.Model):
-    """A closed billing period that a redemption served, once by constraint; `number` counts them from 1."""
+    """A closed billing period that a redemption served, once by constraint; `number` counts them from 1.
+
+    Given back where the period's invoice was voided: then it counts no more.
+    """
 
     redemption = models.ForeignKey(Redemption, on_delete=models.PROTECT, related_name="uses")
     period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="redemption_uses")
     number = models.PositiveIntegerField()
     used_at = models.DateTimeField()
+    given_back_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["redemption", "period"], name="redemption_used_once_a_period"),
-            models.UniqueConstraint(fields=["redemption", "number"], name="redemption_use_numbered_once"),
+            models.UniqueConstraint(
+                fields=["redemption", "period"],
+                condition=models.Q(given_back_at__isnull=True),
+                name="redemption_used_once_a_period",
+            ),
+            models.UniqueConstraint(
+                fields=["redemption", "number"],
+                condition=models.Q(given_back_at__isnull=True),
+                name="redemption_use_numbered_once",
+            ),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Trigger(
+                name="append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="""
+                    IF TG_OP = 'UPDATE' AND OLD.given_back_at IS NULL
+                       AND to_jsonb(NEW) - 'given_back_at' = to_jsonb(OLD) - 'given_back_at' THEN
+                        RETURN NEW;
+                    END IF;
+                    RAISE EXCEPTION 'use % of redemption % cannot change', OLD.number, OLD.redemption_id
+                        USING ERRCODE = 'integrity_constraint_violation';
+                """,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"redemption {self.redemption_id} in period {self.period_id}"

@@ -128,7 +128,9 @@ class CreditGrant(models.Model):
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
                 func="""
-                    IF TG_OP = 'UPDATE' AND OLD.voided_at IS NULL AND OLD.expired_at IS NULL
+                    -- An expired grant is live again where a void invoice gives back what it drew.
+                    IF TG_OP = 'UPDATE' AND OLD.voided_at IS NULL
+                       AND (OLD.expired_at IS NULL OR (NEW.expired_at IS NULL AND NEW.voided_at IS NULL))
                        AND to_jsonb(NEW) - ARRAY['voided_at', 'expired_at']
                            = to_jsonb(OLD) - ARRAY['voided_at', 'expired_at'] THEN
                         RETURN NEW;

@@ -10,7 +10,9 @@ from billing.models.catalog import PlanVersion, RateCard
 from billing.models.subscriptions import BillingPeriod, SubscriptionChange
 
 # Columns that may still move after finalization; everything else of an issued invoice is frozen.
-MOVING = ["status", "paid_at", "voided_at"]
+MOVING = ["status", "paid_at", "voided_at", "released_at"]
+# Of the invoices of a period and moment, the one that counts: neither void nor part of one that is.
+LIVE = ~models.Q(status="void") & models.Q(released_at__isnull=True)
 
 
 class InvoiceStatus(models.TextChoices):
@@ -34,17 +36,24 @@ class InvoiceSequence(models.Model):
 
 
 class Moment(models.TextChoices):
-    """When in a period an invoice is made: before it for what is due in advance, or after it for everything else."""
+    """When in a period an invoice is made: before it for what is due in advance, or after it for everything else.
+
+    A late one has what usage of an ended subscription came to that arrived after its last period was invoiced. A merged
+    one has been made of several drafts, each of which keeps its own period and moment.
+    """
 
     OPENING = "opening"
     CLOSING = "closing"
+    LATE = "late"
+    MERGED = "merged"
 
 
 class Invoice(models.Model):
     """The claim for one billing period; both parties' texts are copied in, because it must never change.
 
     `version` and `change` are what the subscription stood on at the end of what is invoiced; with `fold` they let it be
-    rated again for ever.
+    rated again for ever. A draft that was merged stays as it was drafted: it is the evidence behind the lines that the
+    issued invoice has of it.
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
@@ -70,19 +79,42 @@ class Invoice(models.Model):
         max_digits=20, decimal_places=4, default=0, help_text="What the customer's prepaid credit paid of it at issue."
     )
     fold = models.PositiveBigIntegerField(help_text="The usage fold that the quantities were read at.")
+    tax_rule = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How the customer was taxed when it was drafted, or that no tax concerned it; null where not kept.",
+    )
     seller = models.TextField()
     buyer = models.TextField()
+    purchase_order = models.CharField(max_length=64, blank=True, help_text="The customer's, as it was at issue.")
+    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, related_name="parts", null=True, blank=True)
+    incomplete = models.TextField(
+        blank=True, db_default="", help_text="Which devices had not delivered all when their time was over, and why."
+    )
     created_at = models.DateTimeField()
+    review_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until when a draft waits for a person; then it is issued."
+    )
     issued_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the draft's period was opened again, the invoice it was merged into being void.",
+    )
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 over the invoice's canonical content.")
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status"),
-            models.UniqueConstraint(fields=["period", "moment"], name="invoice_once_a_moment"),
+            models.UniqueConstraint(
+                fields=["period", "moment"], condition=LIVE & ~models.Q(moment="late"), name="invoice_once_a_moment"
+            ),
+            models.UniqueConstraint(
+                fields=["period", "fold"], condition=LIVE & models.Q(moment="late"), name="invoice_late_once_a_fold"
+            ),
             models.CheckConstraint(condition=models.Q(moment__in=Moment.values), name="invoice_moment"),
             models.CheckConstraint(condition=models.Q(total__gte=0), name="invoice_total_not_negative"),
             models.CheckConstraint(
@@ -103,13 +135,16 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(status="paid") | models.Q(paid_at__isnull=False), name="invoice_paid_at"
             ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into__isnull=True) | models.Q(status="draft"), name="invoice_merged_as_draft"
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
                 name="frozen_when_issued",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
-                condition=~pgtrigger.Q(old__status="draft"),
+                condition=~pgtrigger.Q(old__status="draft") | pgtrigger.Q(old__merged_into__isnull=False),
                 func=f"""
                     IF TG_OP = 'UPDATE'
                        AND to_jsonb(NEW) - ARRAY{MOVING} = to_jsonb(OLD) - ARRAY{MOVING}
@@ -143,6 +178,7 @@ class LineKind(models.TextChoices):
     MAXIMUM = "maximum"
     MINIMUM = "minimum"
     CREDIT = "credit"
+    LATE = "late"
     TAX = "tax"
 
 
@@ -151,11 +187,13 @@ class InvoiceLine(models.Model):
 
     `rate_card` is empty for what concerns the whole invoice. `source` is the key of the discount, grant, zero-rating or
     tax rate that the line comes from. `terms` is a digest of the rate card as it was charged, so that a later change of
-    what was paid in advance is seen; `adjusts` is the line of which unused time is given back.
+    what was paid in advance is seen; `adjusts` is the line of which unused time is given back. `part` is the draft that
+    a line of a merged invoice was taken from.
     """
 
     # Each index is paid for on every line; that of invoice and position finds the lines of an invoice, too.
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", db_index=False)
+    part = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False)
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=LineKind.choices, default=LineKind.CHARGE)
     rate_card = models.ForeignKey(RateCard, on_delete=models.PROTECT, related_name="lines", null=True, blank=True)
@@ -191,9 +229,9 @@ class InvoiceLine(models.Model):
                 declare=[("touched", "record")],
                 # Old and new invoice, so that no line can be moved off an issued one; locked against its finalization.
                 func="""
-                    FOR touched IN SELECT id, status FROM billing_invoice
+                    FOR touched IN SELECT id, status, merged_into_id FROM billing_invoice
                                    WHERE id IN (OLD.invoice_id, NEW.invoice_id) FOR SHARE LOOP
-                        IF touched.status <> 'draft' THEN
+                        IF touched.status <> 'draft' OR touched.merged_into_id IS NOT NULL THEN
                             RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
                                 USING ERRCODE = 'integrity_constraint_violation';
                         END IF;
@@ -213,8 +251,9 @@ class InvoiceLine(models.Model):
                 func="""
                     SELECT held.id, held.status INTO touched
                     FROM (SELECT DISTINCT invoice_id FROM added) one, LATERAL (
-                        SELECT id, status FROM billing_invoice WHERE id = one.invoice_id FOR SHARE OFFSET 0
-                    ) held WHERE held.status <> 'draft' LIMIT 1;
+                        SELECT id, status, merged_into_id FROM billing_invoice WHERE id = one.invoice_id
+                        FOR SHARE OFFSET 0
+                    ) held WHERE held.status <> 'draft' OR held.merged_into_id IS NOT NULL LIMIT 1;
                     IF FOUND THEN
                         RAISE EXCEPTION 'invoice % is %, its lines cannot change', touched.id, touched.status
                             USING ERRCODE = 'integrity_constraint_violation';

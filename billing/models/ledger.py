@@ -10,17 +10,23 @@ from billing.models.credits import CreditGrant
 class Account(models.TextChoices):
     """The pots that money is in; debits are positive, credits negative.
 
-    `credits` is what customers may still draw, by grant; `issued` is its counterpart where no money stands behind it:
-    promotions, and units of a virtual currency. `forfeited` is prepaid credit that expired: income, but no revenue.
+    `deferred` is revenue billed for time to come. `credits` is what customers may still draw, by grant; `issued` is its
+    counterpart where no money stands behind it: promotions, and units of a virtual currency. `forfeited` is prepaid
+    credit that expired: income, but no revenue. `write_off` is what is owed and given up, `refunds` what credit notes
+    promised to pay back and what is on its way, `outside` what they settled past us.
     """
 
     RECEIVABLE = "receivable"
     REVENUE = "revenue"
+    DEFERRED = "deferred"
     CASH = "cash"
     TAX = "tax"
     CREDITS = "credits"
     ISSUED = "issued"
     FORFEITED = "forfeited"
+    WRITE_OFF = "write_off"
+    REFUNDS = "refunds"
+    OUTSIDE = "outside"
 
 
 class LedgerTransaction(models.Model):

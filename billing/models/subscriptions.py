@@ -188,6 +188,13 @@ class BillingPeriod(models.Model):
     )
     closed_at = models.DateTimeField(null=True, blank=True)
     parked_reason = models.TextField(blank=True)
+    fold = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The fold up to which its usage, and any before, is settled; later is late."
+    )
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="When it was last found to wait for something.")
+    is_released = models.BooleanField(
+        default=False, db_default=False, help_text="A person has said that it may be closed beyond the bounds."
+    )
 
     class Meta:
         constraints = [

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from agents.models import Customer
-from billing.models import Invoice, InvoiceLine, StripeInvoice
+from billing import pay_links
+from billing.models import Invoice, InvoiceLine
 from billing.models.invoices import InvoiceStatus
 from billing.money import Money
 from billing.portal.sheets import Cell
@@ -120,7 +120,7 @@ def row_of(*, invoice: Invoice, zone: ZoneInfo, now: datetime) -> InvoiceRow:
         issued_at=invoice.issued_at,
         state=_state(invoice, now),
         total=money_text(Money(invoice.total, invoice.currency)),
-        pay_url=_pay_url(invoice),
+        pay_url=pay_links.hosted_page(invoice=invoice),
     )
 
 
@@ -208,11 +208,3 @@ def _state(invoice: Invoice, now: datetime) -> State:
     if invoice.status == InvoiceStatus.OPEN and invoice.due_at is not None and invoice.due_at < now:
         return State(key="overdue", label="Overdue")
     return State(key=invoice.status, label=InvoiceStatus(invoice.status).label)
-
-
-def _pay_url(invoice: Invoice) -> str:
-    """Return the page on which Stripe takes the payment of an open invoice; empty where there is none (yet)."""
-    counterpart: StripeInvoice | None = getattr(invoice, "stripe", None)
-    if counterpart is None or invoice.status != InvoiceStatus.OPEN:
-        return ""
-    return counterpart.hosted_url if urlsplit(counterpart.hosted_url).scheme in {"http", "https"} else ""

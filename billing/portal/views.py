@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
+from billing import dunning
 from billing.models import Invoice
 from billing.portal import explorer, statements
 from billing.portal.access import Access, choose_customer, for_members
@@ -27,7 +28,9 @@ def overview(request: HttpRequest, access: Access) -> HttpResponse:
     """Show what this period costs so far."""
     now = datetime.now(UTC)
     seen = see_overview(customer=access.customer, zone=access.zone, now=now)
-    return render(request, "portal/overview.html", {"access": access, "place": "overview", "now": now, "seen": seen})
+    standing = dunning.standing_of(customer=access.customer, now=now)
+    context = {"access": access, "place": "overview", "now": now, "seen": seen, "standing": standing}
+    return render(request, "portal/overview.html", context)
 
 
 @require_safe
@@ -71,7 +74,8 @@ def invoices(request: HttpRequest, access: Access) -> HttpResponse:
     found = Paginator(statements.issued_invoices(customer=access.customer), PAGE_SIZE)
     page = found.get_page(request.GET.get("page"))
     rows = [statements.row_of(invoice=each, zone=access.zone, now=now) for each in page]
-    context = {"access": access, "place": "invoices", "page": page, "rows": rows}
+    standing = dunning.standing_of(customer=access.customer, now=now)
+    context = {"access": access, "place": "invoices", "page": page, "rows": rows, "standing": standing}
     return render(request, "portal/invoices.html", context)
 
 

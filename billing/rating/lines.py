@@ -37,6 +37,7 @@ class LineKind(StrEnum):
     MAXIMUM = "maximum"
     MINIMUM = "minimum"
     CREDIT = "credit"
+    LATE = "late"
     TAX = "tax"
 
 

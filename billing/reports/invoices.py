@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, TextIO, TypedDict
 
-from django.db.models import OuterRef, Subquery, Value
+from django.db.models import OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Concat
 
 from billing.models import Invoice, InvoiceLine, LedgerEntry
@@ -94,9 +94,10 @@ def write_csv(*, out: TextIO, since: datetime | None = None, until: datetime | N
 
 
 def _lines(since: datetime | None, until: datetime | None) -> "Iterator[BookedLine]":
-    """Yield issued lines, each with what is booked as revenue of its invoice: negative, as a credit is."""
+    """Yield issued lines, each with what was booked at issue as revenue, earned or not: negative, as a credit is."""
     revenue = LedgerEntry.objects.filter(
-        transaction__key=Concat(Value("invoice:"), OuterRef("invoice__number")), account=Account.REVENUE
+        transaction__key=Concat(Value("invoice:"), OuterRef("invoice__number")),
+        account__in=(Account.REVENUE, Account.DEFERRED),
     )
     bounds: dict[str, datetime] = {}
     if since is not None:
@@ -104,7 +105,7 @@ def _lines(since: datetime | None, until: datetime | None) -> "Iterator[BookedLi
     if until is not None:
         bounds["invoice__issued_at__lt"] = until
     lines = InvoiceLine.objects.exclude(invoice__status=InvoiceStatus.DRAFT).filter(**bounds)
-    booked = Coalesce(Subquery(revenue.values("amount")[:1]), Decimal(0))
+    booked = Coalesce(Subquery(revenue.values("transaction").annotate(sum=Sum("amount")).values("sum")), Decimal(0))
     return (
         lines.annotate(booked=booked)
         .select_related("rate_card", "invoice__customer", "invoice__period", "invoice__version__plan")

@@ -1,13 +1,17 @@
 """The one place where a Stripe client is made: version, time-outs, retries, address and mode."""
 
+import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import stripe
 from django.conf import settings
 from stripe import RequestsClient, StripeClient
+from typing_extensions import override
 
+from billing.stripe import limits
 from billing.stripe.errors import FloatInPayloadError, StripeNotConfiguredError
 
 API_VERSION: Final = "2026-10-28.endive"
@@ -20,6 +24,22 @@ LIVE_PREFIXES: Final = ("sk_live_", "rk_live_")
 
 # The SDK would write an identifier into the home directory and send timings of earlier calls.
 stripe.enable_telemetry = False
+
+
+class LimitedClient(RequestsClient):
+    """Makes every call, also each page of a list and each repetition, wait for its turn.
+
+    Raises OverLimitError instead of a call that would have to wait for long. This is the edge: it reads the clock.
+    """
+
+    @override
+    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:
+        """Send one request of HTTP when its turn has come."""
+        now = datetime.now(UTC)  # noqa: TID251 the edge: real calls in real time
+        wait = limits.reserve(method=method, url=url, live=is_live(), now=now)
+        if wait:
+            time.sleep(wait.total_seconds())
+        return super().request(method, url, *arguments, **options)
 
 
 def connect() -> StripeClient:
@@ -56,7 +76,7 @@ def refuse_floats(payload: object, *, at: str = "payload") -> None:
 
 @cache
 def _client(key: str, url: str, retries: int) -> StripeClient:
-    http_client = RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS))
+    http_client = LimitedClient(timeout=(CONNECT_SECONDS, READ_SECONDS))
     if not url:
         return StripeClient(key, stripe_version=API_VERSION, max_network_retries=retries, http_client=http_client)
     return StripeClient(

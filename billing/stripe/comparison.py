@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from billing.errors import UnknownCurrencyError
-from billing.models import Invoice, InvoiceLine
+from billing.models import Invoice
 from billing.money import Money, from_minor_units
 from billing.stripe import content
 from billing.stripe.counterparts import RemoteInvoice, RemoteLine
 from billing.stripe.errors import DifferenceError
+from billing.stripe.lines import ToldLine
 
 
 def require_same(*, invoice: Invoice, remote: RemoteInvoice, customer_id: str) -> None:
@@ -21,7 +22,7 @@ def require_same(*, invoice: Invoice, remote: RemoteInvoice, customer_id: str) -
 
 def require_same_lines(*, invoice: Invoice, remote: RemoteInvoice, lines: Sequence[RemoteLine]) -> None:
     """Raise DifferenceError, listing every difference, unless Stripe's lines are ours."""
-    _require(remote, line_differences(invoice=invoice, ours=list(invoice.lines.all()), theirs=lines))
+    _require(remote, line_differences(ours=content.told_lines(invoice), theirs=lines))
 
 
 def differences(*, invoice: Invoice, remote: RemoteInvoice, customer_id: str) -> list[str]:
@@ -36,11 +37,9 @@ def differences(*, invoice: Invoice, remote: RemoteInvoice, customer_id: str) ->
     return [f"{name} is {theirs!r} there, {ours!r} here" for name, theirs, ours in pairs if theirs != ours]
 
 
-def line_differences(*, invoice: Invoice, ours: Sequence[InvoiceLine], theirs: Sequence[RemoteLine]) -> list[str]:
+def line_differences(*, ours: Sequence[ToldLine], theirs: Sequence[RemoteLine]) -> list[str]:
     """Name what differs between the lines: how many there are, and each one's amount."""
-    here = Counter((str(line.position), str(Money(line.amount, invoice.currency))) for line in ours)
-    if invoice.prepaid:
-        here[content.PREPAID, str(Money(-invoice.prepaid, invoice.currency))] += 1
+    here = Counter((line.label, str(line.amount)) for line in ours)
     there = Counter((line.metadata.get(content.LINE, "?"), amount_text(line.amount, line.currency)) for line in theirs)
     found = [f"{len(theirs)} lines there, {here.total()} here"] if len(theirs) != here.total() else []
     found += [f"line {position} of {amount} is there only" for position, amount in (there - here).elements()]
@@ -54,6 +53,14 @@ def amount_text(units: int, currency: str) -> str:
         return str(from_minor_units(units, currency))
     except UnknownCurrencyError:
         return f"{units} smallest units of {currency}"
+
+
+def money_of(units: int, currency: str) -> Money | None:
+    """Return an amount of Stripe's as money; None in a currency that we do not invoice in."""
+    try:
+        return from_minor_units(units, currency)
+    except UnknownCurrencyError:
+        return None
 
 
 def _require(remote: RemoteInvoice, found: Sequence[str]) -> None:

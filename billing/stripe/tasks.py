@@ -5,7 +5,7 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
-from billing.stripe import delivery, webhooks
+from billing.stripe import delivery, reconcile, webhooks
 
 
 @shared_task(name="billing.stripe.tasks.deliver_outbox")
@@ -21,3 +21,9 @@ def deliver_outbox(now: str | None = None) -> None:
 def apply_webhooks() -> None:
     """Act on the events received from Stripe; safe to run beside itself."""
     webhooks.apply_pending(now=timezone.now())
+
+
+@shared_task(name="billing.stripe.tasks.reconcile_books")
+def reconcile_books() -> None:
+    """Compare all books with Stripe's and keep what differs; every night."""
+    reconcile.run(now=timezone.now())

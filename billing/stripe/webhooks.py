@@ -11,22 +11,16 @@ from typing import Any, Final
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q
 from stripe import SignatureVerificationError, WebhookSignature
 
-from billing import invoicing
 from billing.errors import BillingError
-from billing.models import Invoice, StripeInvoice, WebhookEvent
-from billing.models.invoices import InvoiceStatus
+from billing.models import WebhookEvent
 from billing.models.payments import WebhookState
-from billing.money import from_minor_units
 from billing.stripe import client as stripe_client
-from billing.stripe import comparison, content, gateway, mirror, outbox
-from billing.stripe.counterparts import RemoteInvoice, RemotePayment
+from billing.stripe import handling, mirror, outbox
 from billing.stripe.errors import (
     BadSignatureError,
-    CounterpartMissingError,
     MalformedEventError,
     StripeNotConfiguredError,
     UntimelyError,
@@ -35,16 +29,6 @@ from billing.stripe.errors import (
 log = structlog.get_logger(__name__)
 
 TOLERANCE: Final = timedelta(seconds=300)
-# After these something about money or the state of an invoice may be new at Stripe.
-APPLIED_TYPES: Final = frozenset(
-    {
-        "invoice.finalized",
-        "invoice.marked_uncollectible",
-        "invoice.paid",
-        "invoice.payment_succeeded",
-        "invoice.voided",
-    }
-)
 # About four days of tries, as long as Stripe itself repeats a delivery; then the reason waits for a person.
 MAX_ATTEMPTS: Final = 100
 _UNAPPLIED: Final = (WebhookState.RECEIVED, WebhookState.FAILED)
@@ -66,7 +50,10 @@ def receive(*, body: bytes, signature: str, now: datetime) -> WebhookEvent | Non
     ModeError, and StripeNotConfiguredError without a secret.
     """
     _verify(body, signature, now)
-    payload = _read(body)
+    return _keep(_read(body), now)
+
+
+def _keep(payload: dict[str, Any], now: datetime) -> WebhookEvent | None:
     mirror.require_mode(livemode=payload["livemode"], what=payload["id"])
     facts = {
         "type": payload["type"],
@@ -77,7 +64,17 @@ def receive(*, body: bytes, signature: str, now: datetime) -> WebhookEvent | Non
         "not_before": now,
     }
     event, is_new = WebhookEvent.objects.get_or_create(stripe_id=payload["id"], defaults=facts)
+    if is_new and event.api_version != stripe_client.API_VERSION:
+        log.warning("webhook.other_version", stripe_id=event.stripe_id, api_version=event.api_version)
     return event if is_new else None
+
+
+def take_in(*, payload: dict[str, Any], now: datetime) -> WebhookEvent | None:
+    """Keep an event that was read from Stripe's own list, because it was never delivered; None where we have it.
+
+    Raises MalformedEventError, ModeError.
+    """
+    return _keep(_checked(payload), now)
 
 
 def apply_pending(*, now: datetime, limit: int = 100) -> Applied:
@@ -96,17 +93,23 @@ def apply_pending(*, now: datetime, limit: int = 100) -> Applied:
 
 def _verify(body: bytes, signature: str, now: datetime) -> None:
     """The SDK checks the HMAC; the time is checked here, because the SDK accepts signatures from the future."""
-    if not settings.STRIPE_WEBHOOK_SECRET:
+    secrets = [one.strip() for one in settings.STRIPE_WEBHOOK_SECRET.split(",") if one.strip()]
+    if not secrets:
         raise StripeNotConfiguredError("Set STRIPE_WEBHOOK_SECRET to the signing secret of the webhook endpoint.")
     if not signature.isascii():
         raise BadSignatureError("The Stripe-Signature header is not ASCII.")
-    try:
-        WebhookSignature.verify_header(body, signature, settings.STRIPE_WEBHOOK_SECRET)
-    except (SignatureVerificationError, UnicodeDecodeError) as error:
-        raise BadSignatureError("The Stripe-Signature header does not fit the body.") from error
+    if not any(_fits(body, signature, secret) for secret in secrets):
+        raise BadSignatureError("The Stripe-Signature header does not fit the body.")
     signed_at = _signed_at(signature)
     if abs(now - signed_at) > TOLERANCE:
         raise UntimelyError(f"The delivery was signed at {signed_at:%Y-%m-%dT%H:%M:%SZ}, more than 300 seconds off.")
+
+
+def _fits(body: bytes, signature: str, secret: str) -> bool:
+    try:
+        return bool(WebhookSignature.verify_header(body, signature, secret))
+    except (SignatureVerificationError, UnicodeDecodeError):
+        return False
 
 
 def _signed_at(signature: str) -> datetime:
@@ -125,6 +128,10 @@ def _read(body: bytes) -> dict[str, Any]:
         raise MalformedEventError(f"The body is no JSON: {error}") from error
     if not isinstance(payload, dict):
         raise MalformedEventError("The body is no JSON object.")
+    return _checked(payload)
+
+
+def _checked(payload: dict[str, Any]) -> dict[str, Any]:
     for name, kind in (("id", str), ("type", str), ("livemode", bool), ("data", dict)):
         if not isinstance(payload.get(name), kind):
             raise MalformedEventError(f"The event has no usable {name!r}.")
@@ -144,55 +151,11 @@ def _attempt(event: WebhookEvent, now: datetime) -> WebhookState | None:
 
 
 def _apply(event: WebhookEvent, now: datetime) -> WebhookState:
-    if event.type not in APPLIED_TYPES:
-        return _settle(event, state=WebhookState.IGNORED, error="Nothing of ours follows from this type.")
-    client = stripe_client.connect()
-    remote = gateway.retrieve_invoice(client, stripe_id=_named_invoice(event.payload))
-    if content.INVOICE not in remote.metadata:
-        return _settle(event, state=WebhookState.IGNORED, error=f"{remote.stripe_id} names no invoice of ours.")
-    invoice = _invoice_behind(remote)
-    customer_id = mirror.customer_id_of(invoice.customer)
-    comparison.require_same(invoice=invoice, remote=remote, customer_id=customer_id)
-    payments = gateway.list_invoice_payments(client, stripe_id=remote.stripe_id) if remote.amount_paid else []
-    return _bring_forward(event, invoice, remote, payments, now)
-
-
-@transaction.atomic
-def _bring_forward(
-    event: WebhookEvent, invoice: Invoice, remote: RemoteInvoice, payments: list[RemotePayment], now: datetime
-) -> WebhookState:
-    """Record what was read: Stripe's state, and the money that came, by which our own invoice becomes paid."""
-    mirror.move_invoice(remote=remote, now=now)
-    for payment in payments:
-        invoice = invoicing.mark_paid(
-            invoice_id=invoice.pk,
-            payment_id=payment.payment_id,
-            amount=from_minor_units(payment.amount, payment.currency),
-            paid_at=payment.paid_at,
-            now=now,
-        )
-    if remote.status == InvoiceStatus.PAID and invoice.status != InvoiceStatus.PAID:
-        came = comparison.amount_text(sum(payment.amount for payment in payments), remote.currency)
-        reason = f"Stripe calls {remote.stripe_id} paid, but its payments of {came} do not make up the total."
-        return _put_off(event, reason, now)
-    return _settle(event, state=WebhookState.APPLIED, applied_at=now, error="")
-
-
-def _invoice_behind(remote: RemoteInvoice) -> Invoice:
-    """Our invoice; raises CounterpartMissingError while the answer that tells us of it is not recorded yet."""
-    row = StripeInvoice.objects.select_related("invoice__customer").filter(stripe_id=remote.stripe_id).first()
-    if row is None:
-        number = remote.metadata[content.INVOICE]
-        raise CounterpartMissingError(f"{remote.stripe_id} says that it is our invoice {number}; we did not make it.")
-    return row.invoice
-
-
-def _named_invoice(payload: dict[str, Any]) -> str:
-    named = payload["data"].get("object")
-    stripe_id = named.get("id") if isinstance(named, dict) else None
-    if not isinstance(stripe_id, str) or not stripe_id:
-        raise MalformedEventError("The event names no invoice in data.object.id.")
-    return stripe_id
+    handled = handling.handle(stripe_client.connect(), event=event, now=now)
+    if handled.state == WebhookState.FAILED:
+        return _put_off(event, handled.reason, now)
+    applied_at = now if handled.state == WebhookState.APPLIED else None
+    return _settle(event, state=handled.state, applied_at=applied_at, error=handled.reason)
 
 
 def _due(now: datetime) -> Q:

@@ -85,7 +85,7 @@ def deliver(claim: Claim, stage: Stage) -> None:
 def close(everything: list[Claim], stage: Stage, console: Console) -> list[Invoice]:
     """Fold, close, invoice, and wait until Stripe has every invoice; the domain is told that the period is over."""
     periods = [claim.period.pk for claim in everything]
-    after = max(claim.period.ends_at for claim in everything) + timedelta(hours=settings.CLOSE_GRACE_HOURS)
+    after = max(claim.period.ends_at for claim in everything) + timedelta(hours=settings.CLOSE_HOLD_HOURS)
     fold.delay()
     close_periods.delay(now=after.isoformat())
     with _progress(console, "Closing the period", total=len(periods)) as advance:

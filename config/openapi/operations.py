@@ -3,7 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from config.openapi.credit_notes import CREDIT_NOTE, CREDIT_NOTES
+from config.openapi.endpoints import (
+    DELIVERIES,
+    DELIVERY,
+    DUNNING,
+    ENDPOINT,
+    ENDPOINT_CHANGES,
+    ENDPOINT_WITH_SECRET,
+    ENDPOINTS,
+    NEW_ENDPOINT,
+)
 from config.openapi.invoices import INVOICE, INVOICES, PLANS
+from config.openapi.proofs import EXPLANATION
 from config.openapi.shapes import (
     COUNT,
     DECIMAL,
@@ -37,6 +49,7 @@ class Operation:
     body: Shape | None = None
     refusals: tuple[int, ...] = ()
     csv: bool = False
+    media: str = JSON
     repeated: int | None = None
     headers: Shape = field(default_factory=dict)
 
@@ -175,6 +188,36 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         refusals=(400, 404),
     ),
     ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
+    ("billing.api.proofs.InvoiceExplanation", "GET"): Operation(
+        EXPLANATION,
+        parameters=(
+            query("line", {"type": "string", "pattern": "^[0-9]{1,6}$"}, description="The position of a line."),
+            query("cursor", TEXT, description="The `next` of the page before."),
+            query("limit", _LIMIT),
+        ),
+        refusals=(400, 404),
+    ),
+    ("billing.api.proofs.InvoiceBundle", "GET"): Operation(
+        {"type": "string", "format": "binary"}, media="application/zip", refusals=(400, 404)
+    ),
+    ("billing.api.credit_notes.CreditNoteList", "GET"): Operation(
+        CREDIT_NOTES,
+        parameters=(
+            query("invoice", TEXT, description="The number of an invoice."),
+            query("cursor", TEXT, description="Of `next` or `previous` of another page."),
+            query("limit", _LIMIT),
+        ),
+        refusals=(400, 404),
+    ),
+    ("billing.api.credit_notes.CreditNoteDetail", "GET"): Operation(CREDIT_NOTE, refusals=(404,)),
+    ("billing.api.documents.InvoiceHtml", "GET"): Operation({"type": "string"}, media="text/html"),
+    ("billing.api.documents.InvoicePdf", "GET"): Operation(
+        {"type": "string", "format": "binary"}, media="application/pdf", refusals=(501,)
+    ),
+    ("billing.api.documents.CreditNoteHtml", "GET"): Operation({"type": "string"}, media="text/html"),
+    ("billing.api.documents.CreditNotePdf", "GET"): Operation(
+        {"type": "string", "format": "binary"}, media="application/pdf", refusals=(501,)
+    ),
     ("billing.api.views.PlanList", "GET"): Operation(PLANS),
     ("billing.api.subscriptions.SubscriptionList", "GET"): Operation(
         SUBSCRIPTIONS, parameters=_PAGE, refusals=(400, 404)
@@ -189,4 +232,28 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("billing.api.subscriptions.SubscriptionAlternatives", "GET"): Operation(
         ALTERNATIVES, parameters=(query("periods", _PERIODS),), refusals=(400, 422)
     ),
+    ("billing.api.payments.BillingPortalSession", "POST"): Operation(
+        record(url=TEXT),
+        status=201,
+        body={"type": "object", "properties": {"return_url": TEXT}, "additionalProperties": False},
+        refusals=(409, 415),
+    ),
+    ("billing.api.dunning.DunningDetail", "GET"): Operation(DUNNING),
+    ("billing.api.endpoints.WebhookEndpointList", "GET"): Operation(ENDPOINTS),
+    ("billing.api.endpoints.WebhookEndpointList", "POST"): Operation(
+        ENDPOINT_WITH_SECRET,
+        status=201,
+        body=NEW_ENDPOINT,
+        refusals=(415,),
+        headers={"Location": {"schema": TEXT, "required": True}},
+    ),
+    ("billing.api.endpoints.WebhookEndpointDetail", "GET"): Operation(ENDPOINT),
+    ("billing.api.endpoints.WebhookEndpointDetail", "PATCH"): Operation(
+        ENDPOINT, body=ENDPOINT_CHANGES, refusals=(400, 415, 422)
+    ),
+    ("billing.api.endpoints.WebhookEndpointDetail", "DELETE"): Operation(ENDPOINT),
+    ("billing.api.endpoints.WebhookEndpointSecret", "POST"): Operation(ENDPOINT_WITH_SECRET, status=201),
+    ("billing.api.endpoints.WebhookEndpointTest", "POST"): Operation(record(id=TEXT), status=201),
+    ("billing.api.endpoints.WebhookDeliveryList", "GET"): Operation(DELIVERIES),
+    ("billing.api.endpoints.WebhookReplay", "POST"): Operation(DELIVERY, status=201),
 }

@@ -88,7 +88,7 @@ def complete(result: Shape, **_: Any) -> Shape:  # noqa: ANN401 as drf-spectacul
 
 
 def _responses(told: Operation, *, has_key: bool, is_writing: bool) -> Shape:
-    content: Shape = {JSON: {"schema": told.answer}} | ({CSV: {"schema": {"type": "string"}}} if told.csv else {})
+    content: Shape = {told.media: {"schema": told.answer}} | ({CSV: {"schema": {"type": "string"}}} if told.csv else {})
     done: Shape = {"description": HTTPStatus(told.status).phrase, "content": content}
     if told.headers:
         done["headers"] = told.headers

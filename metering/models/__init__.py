@@ -11,6 +11,7 @@ from metering.models.evidence import (
     Refusal,
     RefusalReason,
     RefusalVerdict,
+    Seal,
     StoredEvent,
 )
 from metering.models.windows import Coverage, Fold, Series, Window
@@ -29,6 +30,7 @@ __all__ = [
     "Refusal",
     "RefusalReason",
     "RefusalVerdict",
+    "Seal",
     "Series",
     "Statistic",
     "StoredEvent",

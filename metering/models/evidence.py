@@ -6,7 +6,8 @@ import pgtrigger
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Q
+from django.db.models import Expression, Func, Q
+from django.db.models.lookups import Exact
 from typing_extensions import override
 
 from metering.event import Reason, Verdict
@@ -67,6 +68,7 @@ class Batch(models.Model):
         verbose_name_plural = "batches"
         indexes = [
             models.Index(name="batch_waiting", fields=["id"], condition=Q(fold__isnull=True)),
+            models.Index(name="batch_of_customer", fields=["customer_id", "fold"], condition=Q(fold__isnull=False)),
             models.Index(name="batch_of_fold", fields=["fold"], condition=Q(fold__isnull=False)),
             models.Index(
                 name="batch_of_device",
@@ -93,6 +95,31 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return f"batch {self.pk}"
+
+
+class Seal(models.Model):
+    """What it takes beside the stored events to check a device's signature again: for ever, and by anybody.
+
+    A device may get another key later, and of an event not every byte is stored.
+    """
+
+    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True)
+    public_key = models.BinaryField(help_text="The 32 bytes of Ed25519 that the signature was checked with.")
+    rest = models.BinaryField(
+        help_text="Deflated JSON: for each sequence of the batch what its signed event held beyond what is stored of it"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="seal_key_is_whole",
+                condition=Q(Exact(Func("public_key", function="octet_length", output_field=models.IntegerField()), 32)),
+            )
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"seal of batch {self.batch_id}"
 
 
 class EventKey(models.Model):

@@ -39,6 +39,7 @@ from runtime.wire.event import (
     format_time,
     source_of,
 )
+from runtime.wire.sealed import difference, presume, restore
 from runtime.wire.signature import from_base64url, sign, to_base64url, verify
 
 EVENTS_PATH = "/v1/events"
@@ -76,11 +77,14 @@ __all__ = [
     "canonical",
     "check_chain",
     "compose",
+    "difference",
     "format_time",
     "from_base64url",
     "genesis",
     "link",
     "link_bytes",
+    "presume",
+    "restore",
     "sign",
     "source_of",
     "to_base64url",

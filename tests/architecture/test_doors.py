@@ -39,8 +39,8 @@ def test_agents_meets_metering_at_its_doors(crossings):
     } == set()
 
 
-def test_billing_reads_usage_through_one_door(crossings):
-    assert crossings("billing", "metering") <= {"metering.usage", "metering.errors"}
+def test_billing_reads_usage_through_one_door_and_its_proof_through_another(crossings):
+    assert crossings("billing", "metering") <= {"metering.usage", "metering.evidence", "metering.errors"}
 
 
 @pytest.mark.parametrize("package", ["billing", "agents", "metering", "runtime"])

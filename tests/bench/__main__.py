@@ -1,7 +1,8 @@
 """`make bench`: what the service does, as ratios to PostgreSQL's own COPY and to a typical view, all in one run.
 
 BENCH_ROUNDS (5), BENCH_SECONDS (1.5) and BENCH_STORED (1,000,000) say how long it may take; every rate is the median of
-the rounds, which are interleaved because the machine's speed drifts. What rating measures, `tests.bench.rating` says.
+the rounds, which are interleaved because the machine's speed drifts. What `tests.bench.rating` and
+`tests.bench.closing` measure, they say.
 """
 
 import os
@@ -88,7 +89,8 @@ def main() -> None:
             with stage.folding():
                 compare(report, f"fold beside, {STORED:,} more stored", url, ours, None)
     report.write()
-    subprocess.run([sys.executable, "-m", "tests.bench.rating"], cwd=stage.ROOT, check=True)  # a database of its own
+    for part in ("rating", "closing"):  # each on a database of its own
+        subprocess.run([sys.executable, "-m", f"tests.bench.{part}"], cwd=stage.ROOT, check=True)
 
 
 if __name__ == "__main__":

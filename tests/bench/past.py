@@ -24,7 +24,7 @@ def make(version: PlanVersion, *, customers: int, months: int, advance: Callable
     """Give customers of an empty database so many months behind them; returns the day after."""
     changes = cycles.subscribe(version, range(customers))
     for change in changes:
-        _use(change.subscription.customer, months)
+        use(change.subscription.customer, months)
         advance()
     end = JANUARY
     for _ in range(months):
@@ -37,7 +37,7 @@ def make(version: PlanVersion, *, customers: int, months: int, advance: Callable
     return end + timedelta(days=1)
 
 
-def _use(customer: Customer, months: int) -> None:
+def use(customer: Customer, months: int) -> None:
     """Send a customer's work of all months as one batch."""
     events = [event for month in range(months) for event in _month(customer, month)]
     recorded = ingest.record(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing import changes, credits, ledger
+from billing import changes, credits, ledger, recognition
 from billing.models import CreditGrant, OutboxMessage, TaxAssignment, TaxRate
 from billing.models.ledger import Account
 from tests.billing.agreement import ANNA, at, close, cycles, fee, lines, metered, plan, spans, start
@@ -90,6 +90,7 @@ def test_a_downgrade_that_gives_back_more_than_it_costs_leaves_prepaid_credit(ac
     assert invoice.status == "paid"
     grant = CreditGrant.objects.get()
     assert (grant.customer, f"{grant.amount:.2f}", grant.kind) == (acme, "139.50", "prepaid")
+    recognition.recognise(now=JUNE)
     assert str(ledger.balance(account=Account.REVENUE, currency="EUR")) == "-170.50 EUR"
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing import changes, closing, invoicing, ledger, subscriptions, tasks
+from billing import changes, closing, invoicing, ledger, parking, subscriptions, tasks
 from billing.changes import Act
 from billing.errors import NegativeQuantityError, PeriodError, PeriodNotDueError, UsageNotFoldedError
 from billing.models import (
@@ -221,9 +221,9 @@ def test_a_parked_period_is_left_alone_until_it_is_tried_again(make_customer, su
     closing.close_due(now=DUE)
     assert closing.close_due(now=DUE) == closing.Closed((), (), ())
     put_on(bad, good)
-    assert closing.retry(period_id=bad.periods.get().pk)
+    assert parking.retry(period_id=bad.periods.get().pk)
     assert len(closing.close_due(now=DUE).invoices) == 1
-    assert not closing.retry(period_id=BillingPeriod.objects.order_by("pk")[0].pk)
+    assert not parking.retry(period_id=BillingPeriod.objects.order_by("pk")[0].pk)
 
 
 def test_a_meter_below_nothing_is_parked_for_a_person(acme, subscribe, send):
@@ -254,6 +254,14 @@ def test_usage_that_arrives_between_fold_and_close_leaves_the_period_waiting(per
     assert len(closing.close_due(now=DUE).invoices) == 1
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """Do what a task asks another worker to do, then and there."""
+    monkeypatch.setattr(tasks.close_chunk, "delay", tasks.close_chunk)
+    monkeypatch.setattr(tasks.close_periods, "delay", tasks.close_periods)
+
+
+@pytest.mark.usefixtures("at_once")
 def test_the_task_closes_as_of_the_time_it_is_given(period):
     tasks.close_periods(now="2026-06-01T04:00:00+02:00")
     assert Invoice.objects.get().issued_at == DUE
@@ -265,6 +273,7 @@ def test_the_task_refuses_what_is_no_instant(db, now):
         tasks.close_periods(now=now)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_without_a_time_the_task_reads_the_clock(period):
     tasks.close_periods()
     assert Invoice.objects.count() >= 1

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from billing import catalog, changes, closing, coupons, credits, invoicing, ledger, subscriptions
+from billing import catalog, changes, closing, coupons, credits, invoicing, ledger, parking, recognition, subscriptions
 from billing.changes import Act
 from billing.ledger import Units
 from billing.models import (
@@ -244,7 +244,7 @@ def test_a_close_that_fails_draws_nothing(acme, monkeypatch):
     assert LedgerTransaction.objects.count() == booked
     assert {str(ledger.remaining(grant=one)) for one in (grant, paid)} == {"5.00 EUR"}
     monkeypatch.undo()
-    closing.retry(period_id=period.pk)
+    parking.retry(period_id=period.pk)
     closing.close_due(now=JUNE + GRACE)
     assert Invoice.objects.get().due == 17
 
@@ -257,4 +257,6 @@ def test_carried_credit_is_prepaid_and_pays_later(acme):
     closing.close_due(now=JUNE)
     assert str(credits.available(customer=acme, currency="EUR", at=JUNE)) == "21.00 EUR"
     assert acme.credit_grants.get().funding == Funding.RECEIVABLE
-    assert balances(Account.REVENUE, Account.CREDITS, Account.RECEIVABLE) == ["-10.00", "-21.00", "31.00"]
+    assert balances(Account.DEFERRED, Account.CREDITS, Account.RECEIVABLE) == ["-10.00", "-21.00", "31.00"]
+    recognition.recognise(now=JUNE)
+    assert balances(Account.REVENUE, Account.DEFERRED) == ["-10.00", "0.00"]

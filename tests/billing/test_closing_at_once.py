@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from billing import changes, closing, invoicing, ledger
+from billing import changes, closing, invoicing, ledger, parking
 from billing.errors import ChangeRefusedError
 from billing.models import BillingPeriod, Invoice, InvoiceSequence, LedgerTransaction, Payment, Subscription
 from billing.models.invoices import InvoiceStatus
@@ -65,7 +65,7 @@ def test_numbers_have_no_gap_though_workers_race_and_one_fails(make_customer, su
     at_once(*[lambda: closing.close_due(now=DUE)] * 3)
     assert Invoice.objects.count() == 5
     monkeypatch.undo()
-    closing.retry(period_id=periods[2].pk)
+    parking.retry(period_id=periods[2].pk)
     closing.close_due(now=DUE)
     numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
     assert list(numbers) == [f"AM-00000{n}" for n in range(1, 7)]

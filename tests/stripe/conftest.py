@@ -8,11 +8,12 @@ import requests
 from stripe import WebhookSignature
 
 from billing.stripe import client as stripe_client
-from billing.stripe import delivery, outbox
+from billing.stripe import delivery, limits, outbox
 from billing.stripe.sandbox.server import Sandbox
 from billing.stripe.sandbox.settings import Settings
 from tests import factories
 from tests.stripe import rows
+from tests.stripe.faulting import Held, World
 
 SECRET = "whsec_of_the_tests"
 KEY = "sk_test_of_the_tests"
@@ -86,7 +87,7 @@ def secret(settings):
 
 
 @pytest.fixture
-def stripe(tmp_path, settings, monkeypatch, clock):
+def stripe(db, tmp_path, settings, monkeypatch, clock):
     """A sandbox, and our side configured for it; the SDK repeats nothing by itself, so that every fault is seen."""
     place = Settings(host="127.0.0.1", port=0, database=tmp_path / "sandbox.sqlite", api_key=KEY)
     with Sandbox(settings=place, clock=clock.seconds) as sandbox:
@@ -146,3 +147,21 @@ def signed(event, *, at, secret=SECRET):
 def wall_clock():
     """The time that the service's own views read."""
     return datetime.now(UTC)
+
+
+@pytest.fixture
+def held():
+    return Held()
+
+
+@pytest.fixture
+def world(tmp_path, settings, monkeypatch, clock, held):
+    """A sandbox and our side configured for it; the SDK repeats nothing by itself, so that every fault is seen."""
+    place = Settings(host="127.0.0.1", port=0, database=tmp_path / "sandbox.sqlite", api_key=KEY)
+    monkeypatch.setattr(stripe_client, "NETWORK_RETRIES", 0)
+    monkeypatch.setattr(limits, "reserve", lambda **_: timedelta())  # how fast we may call is not the matter here
+    with Sandbox(settings=place, clock=clock.seconds, hold=held) as sandbox:
+        settings.STRIPE_API_KEY, settings.STRIPE_API_URL = KEY, sandbox.base_url
+        settings.STRIPE_WEBHOOK_SECRET = SECRET
+        yield World(sandbox, clock)
+        held.released.set()

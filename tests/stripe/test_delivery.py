@@ -8,7 +8,7 @@ from django.db import connection
 from billing.models import OutboxMessage, StripeCustomer, StripeInvoice
 from billing.models.payments import OutboxState
 from billing.stripe import client as stripe_client
-from billing.stripe import delivery, mirror, outbox
+from billing.stripe import delivery, installation, mirror, outbox
 from billing.stripe.delivery import Delivered
 from billing.stripe.errors import StripeNotConfiguredError
 from tests.stripe import rows
@@ -194,7 +194,7 @@ class TestBeforeFinalizing:
     def test_a_draft_deleted_at_stripe_stops_it(self, stripe, draft, clock):
         stripe.api.invoices.delete(draft.id)
         assert delivery.deliver(now=clock.now) == Delivered(failed=1)
-        assert "RefusedError" in message("finalize_invoice").error
+        assert "NotThereError" in message("finalize_invoice").error
 
     def test_what_somebody_finalized_by_hand_is_taken_as_done(self, stripe, draft, enqueued, clock):
         stripe.api.invoices.finalize_invoice(draft.id, {"auto_advance": False})
@@ -211,15 +211,17 @@ def test_an_invoice_paid_before_it_was_sent_is_not_sent(stripe, enqueued, clock)
     assert StripeInvoice.objects.get().status == "paid"
 
 
-def test_a_customer_deleted_at_stripe_fails_its_invoices_with_the_reason(stripe, enqueued, clock, rival):
+def test_a_customer_deleted_at_stripe_parks_its_invoices_and_no_others(stripe, enqueued, clock, rival):
     delivery.deliver(now=clock.now, limit=1)
     stripe.api.customers.delete(StripeCustomer.objects.get().stripe_id)
     outbox.enqueue_invoice(invoice=rows.issued_invoice(rival, "AM-000002"), now=clock.now)
-    assert delivery.deliver(now=clock.now) == Delivered(sent=5, failed=1)
-    failed = OutboxMessage.objects.get(state=OutboxState.FAILED)
-    assert failed.key == "inv:AM-000001:create_invoice:g1"
-    assert "was deleted at Stripe" in failed.error
+    assert delivery.deliver(now=clock.now) == Delivered(sent=5, parked=1)
+    parked = OutboxMessage.objects.get(state=OutboxState.PENDING, operation="create_invoice")
+    assert "was deleted at Stripe" in parked.error
+    assert StripeCustomer.objects.get(customer=enqueued.customer).broken_at == clock.now
+    assert delivery.deliver(now=clock.turn(days=2)) == Delivered(), "it waits for a person, and nobody is made again"
     assert stripe.only_invoice().number == "AM-000002"
+    assert len(stripe.customers()) == 1
 
 
 def test_a_refused_message_stops_its_invoice_and_no_other(stripe, acme, enqueued, clock):
@@ -229,7 +231,7 @@ def test_a_refused_message_stops_its_invoice_and_no_other(stripe, acme, enqueued
     outbox.enqueue_invoice(invoice=rows.issued_invoice(acme, "AM-000002"), now=clock.now)
     assert delivery.deliver(now=clock.now) == Delivered(sent=5, failed=1)
     refused = OutboxMessage.objects.get(state=OutboxState.FAILED)
-    assert refused.key == "inv:AM-000001:create_invoice:g1"
+    assert refused.key == f"{installation.token()}:inv:AM-000001:create_invoice:g1"
     assert "already in use" in refused.error
     assert StripeInvoice.objects.get().invoice.number == "AM-000002"
 
@@ -237,7 +239,10 @@ def test_a_refused_message_stops_its_invoice_and_no_other(stripe, acme, enqueued
 def test_two_invoices_of_one_name_at_stripe_are_a_finding_and_not_a_choice(stripe, enqueued, clock):
     stripe.fault("invoices.create", "drop_after")
     delivery.deliver(now=clock.now)
-    twin = {"customer": stripe.customers()[0].id, "metadata": {"agentmeter_invoice": "AM-000001"}}
+    twin = {
+        "customer": stripe.customers()[0].id,
+        "metadata": {"agentmeter_installation": installation.token(), "agentmeter_invoice": "AM-000001"},
+    }
     stripe.api.invoices.create(twin)
     assert delivery.deliver(now=clock.turn(minutes=1)) == Delivered(failed=1)
     assert "Stripe holds 2 objects for invoice AM-000001" in message("create_invoice").error

@@ -74,6 +74,14 @@ def add_open(client, customer, *amounts, **fields):
     return client.v1.invoices.finalize_invoice(draft.id, {"auto_advance": False})
 
 
+def until(condition):
+    """Wait, in real time, for what the thread of deliveries does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
 def event_types(client):
     """The types of all events, oldest first."""
     return [event.type for event in client.v1.events.list({"limit": 100}).data][::-1]

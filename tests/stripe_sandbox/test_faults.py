@@ -65,6 +65,14 @@ def test_the_nth_call_is_struck_and_no_other(client, plan, sandbox):
     assert requests.get(f"{sandbox.base_url}/_sandbox/faults", timeout=10).json() == {"faults": []}
 
 
+def test_the_calls_of_each_operation_are_counted(client, sandbox):
+    add_customer(client)
+    add_customer(client)
+    client.v1.customers.list()
+    counted = requests.get(f"{sandbox.base_url}/_sandbox/calls", timeout=10).json()
+    assert counted == {"calls": {"customers.create": 2, "customers.list": 1}}
+
+
 def test_two_faults_for_one_call_strike_one_after_the_other(client, plan):
     plan(operation="customers.create", kind="drop_before")
     plan(operation="customers.create", kind="429")

@@ -58,6 +58,26 @@ def test_a_refusal_after_execution_began_is_kept(sandbox, client):
     assert client.v1.invoices.retrieve(invoice.id).attempt_count == 1
 
 
+def test_a_500_is_replayed_byte_for_byte_with_the_header_that_says_so(sandbox, client):
+    fault = {"operation": "customers.create", "kind": "500_after", "should_retry": False}
+    requests.post(f"{sandbox.base_url}/_sandbox/faults", json=fault, timeout=10)
+    first, again = (post(sandbox, "customers", {"name": "Acme"}, "one") for _ in range(2))
+    assert (first.status_code, again.status_code, again.content) == (500, 500, first.content)
+    assert first.headers["Stripe-Should-Retry"] == "false"
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(client.v1.customers.list().data) == 1
+
+
+def test_neither_a_limit_nor_a_conflict_nor_a_dropped_call_is_kept(sandbox, client):
+    for kind in ("429", "drop_before"):
+        fault = {"operation": "customers.create", "kind": kind}
+        requests.post(f"{sandbox.base_url}/_sandbox/faults", json=fault, timeout=10)
+        with pytest.raises((stripe.RateLimitError, stripe.APIConnectionError)):
+            client.v1.customers.create({"name": "Acme"}, {"idempotency_key": kind})
+        made = client.v1.customers.create({"name": "Acme"}, {"idempotency_key": kind})
+        assert "Idempotent-Replayed" not in made.last_response.headers
+
+
 def test_a_key_is_forgotten_after_a_day_and_then_carried_out_again(client, clock):
     first = client.v1.customers.create({"name": "Acme"}, {"idempotency_key": "one"})
     clock.now += 86_399

@@ -123,3 +123,82 @@ def test_the_pdf_is_one_and_has_every_line(client):
     assert pdf[start : start + 4] == b"xref"
     offsets = [int(offset) for offset in re.findall(rb"(\d{10}) 00000 n", pdf)]
     assert all(pdf[offset:].startswith(f"{number} 0 obj".encode()) for number, offset in enumerate(offsets, start=1))
+
+
+class TestTheFrontPage:
+    """Invoices are watched there, and paid, declined and disputed by a click, without a script."""
+
+    def rows(self, sandbox, query=""):
+        page = open_page(f"{sandbox.base_url}/{query}").text
+        assert "<script" not in page
+        return re.findall(r"<tr><td>.*?</tr>", page)
+
+    def acts(self, sandbox):
+        (row,) = self.rows(sandbox)
+        return re.findall(r'name="act" value="(\w+)"', row)
+
+    def click(self, sandbox, act, **fields):
+        (row,) = self.rows(sandbox)
+        (action,) = re.findall(r'action="([^"]+)"', row)
+        url = f"{sandbox.base_url}{action}"
+        return requests.post(url, data={"act": act, **fields}, timeout=10, allow_redirects=False)
+
+    def test_a_click_pays(self, client, sandbox, invoice):
+        assert self.acts(sandbox) == ["pay", "decline"]
+        answer = self.click(sandbox, "pay")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+        assert client.v1.invoices.retrieve(invoice.id).status == "paid"
+
+    def test_a_click_declines_and_the_page_says_so(self, client, sandbox, invoice):
+        self.click(sandbox, "decline")
+        self.click(sandbox, "decline")
+        assert client.v1.invoices.retrieve(invoice.id).attempt_count == 2
+        assert "declined 2 times" in self.rows(sandbox)[0]
+        assert event_types(client)[-1] == "invoice.payment_failed"
+
+    @pytest.mark.parametrize(("act", "outcome"), [("win", "won"), ("lose", "lost")])
+    def test_a_click_disputes_and_another_decides(self, client, sandbox, invoice, act, outcome):
+        self.click(sandbox, "pay")
+        assert self.acts(sandbox) == ["dispute"]
+        self.click(sandbox, "dispute")
+        assert "dispute: needs response" in self.rows(sandbox)[0]
+        self.click(sandbox, act)
+        assert [one.status for one in client.v1.disputes.list().data] == [outcome]
+        assert self.acts(sandbox) == []
+
+    def test_a_click_transfers_where_the_invoice_takes_transfers(self, client, sandbox):
+        settings = {"payment_method_types": ["customer_balance"]}
+        invoice = add_open(client, add_customer(client), 4200, payment_settings=settings)
+        assert self.acts(sandbox) == ["pay"]
+        self.click(sandbox, "pay")
+        assert client.v1.invoices.retrieve(invoice.id).status == "paid"
+
+    def test_a_click_that_comes_too_late_changes_nothing(self, client, sandbox, invoice):
+        self.click(sandbox, "decline")
+        client.v1.invoices.pay(invoice.id, {"payment_method": "pm_card_visa"})
+        assert self.click(sandbox, "decline").status_code == 409
+
+    def test_it_can_be_watched_without_a_script(self, sandbox, invoice):
+        assert 'http-equiv="refresh"' not in open_page(f"{sandbox.base_url}/").text
+        watched = open_page(f"{sandbox.base_url}/?watch").text
+        assert '<meta http-equiv="refresh" content="5">' in watched
+        assert "Stop watching" in watched
+        assert self.click(sandbox, "pay", watch="1").headers["Location"] == "/?watch"
+
+    def test_every_button_names_its_invoice_to_those_who_do_not_see(self, sandbox, invoice):
+        (row,) = self.rows(sandbox)
+        assert row.count("<button") == row.count(f'<span class="unseen"> {invoice.number}</span>') == 2
+
+
+def test_the_portal_keeps_another_card_as_the_default(client, sandbox):
+    customer = add_customer(client)
+    session = client.v1.billing_portal.sessions.create(
+        {"customer": customer.id, "flow_data": {"type": "payment_method_update"}}
+    )
+    assert session.flow.type == "payment_method_update"
+    assert "Keep this card" in open_page(session.url).text
+    assert "is kept" not in pay(session.url, "pm_card_unheard_of").text
+    assert "is kept" in pay(session.url).text
+    found = client.v1.customers.retrieve(customer.id, {"expand": ["invoice_settings.default_payment_method"]})
+    assert found.invoice_settings.default_payment_method.card.last4 == "4242"
+    assert client.v1.invoices.pay(add_open(client, customer, 100).id).status == "paid"

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from billing import explain, planned
+from billing import planned, worked
 from billing.admin.pricing import documents
 from billing.admin.pricing.entries import Tree, find, text_of_match
 from billing.admin.pricing.form import Fault
 from billing.documents import Table
 from billing.errors import BillingError, PlanDocumentError, PriceError
-from billing.explain import Example
 from billing.money import currency_of
 from billing.rating import prices
 from billing.rating.card import Card
 from billing.rating.numbers import decimal_of, text_of
+from billing.worked import Example
 
 MOST: Final = 6
 
@@ -48,7 +48,7 @@ def _work(tree: Tree, at: int, currency: str, meters: Mapping[str, tuple[str, ..
     try:
         card = _card(tree, at, currency, meters)
         quantities = _quantities(str(find(tree, f"rate_cards[{at}].quantities") or ""))
-        examples = explain.work(card=card, currency=currency, quantities=quantities)
+        examples = worked.work(card=card, currency=currency, quantities=quantities)
     except (PlanDocumentError, PriceError) as error:
         return Worked(currency, (), (), refusal=Fault.of(error).text)
     except (BillingError, ValueError) as error:

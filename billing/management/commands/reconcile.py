@@ -1,4 +1,4 @@
-"""Compare our invoices with Stripe's and list what differs."""
+"""Compare our books with Stripe's, keep what differs as findings, and list them."""
 
 import argparse
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from billing.stripe.errors import CollectionError
 
 
 class Command(BaseCommand):
-    help = "Compare our issued invoices with Stripe's, both ways; exits with 1 where anything differs."
+    help = "Compare our books with Stripe's, both ways, and keep what differs; exits with 1 where anything does."
 
     @override
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,14 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            result = reconcile.compare(now=timezone.now(), since=options["since"])
+            result = reconcile.run(now=timezone.now(), since=options["since"])
         except CollectionError as error:
             raise CommandError(str(error)) from error
         for finding in result.findings:
-            self.stdout.write(f"{finding.kind}: {finding.number} {finding.stripe_id} {finding.at_risk}")
+            at_risk = f", {finding.at_risk} at risk" if finding.at_risk else ""
+            self.stdout.write(f"{finding.severity} {finding.kind}: {finding.subject}{at_risk}")
             self.stdout.write(f"    {finding.detail}")
+            self.stdout.write(f"    {finding.action}")
         self.stdout.write(f"{result.ours} issued invoices compared with {result.theirs} at Stripe.")
         if result.findings:
             raise CommandError(f"{len(result.findings)} findings.")

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from billing.stripe.sandbox import expansion, forms, routes, validation
+from billing.stripe.sandbox import conformance, expansion, forms, routes, validation
 from billing.stripe.sandbox.calls import Call
+from billing.stripe.sandbox.endpoint import Route
 from billing.stripe.sandbox.errors import (
     ApiError,
     AuthenticationError,
@@ -57,7 +58,7 @@ class Answer:
 class Endpoint:
     """A request that was understood: which operation, on which ids, with which parameters, under which key."""
 
-    route: routes.Route
+    route: Route
     ids: dict[str, str]
     params: Body
     key: str | None
@@ -85,6 +86,11 @@ class Api:
         self._new_call = new_call
         self._keys_in_use: set[str] = set()
         self._keys_lock = threading.Lock()
+
+    def is_idle(self) -> bool:
+        """Whether no request with an idempotency key is being carried out."""
+        with self._keys_lock:
+            return not self._keys_in_use
 
     def answer(self, *, request: Request) -> Answer:
         """The answer to one request. Raises ConnectionDroppedError where a fault asks for no answer."""
@@ -178,7 +184,8 @@ class Api:
     def _execute(self, endpoint: Endpoint, fault: Fault | None, request_id: str) -> Answer:
         """Carry the operation out, and keep the answer under its key in the same transaction."""
         now = self._clock()
-        call = self._new_call(now=now, request_id=request_id, idempotency_key=endpoint.key)
+        is_tax_down = fault is not None and fault.kind is FaultKind.TAX_DOWN
+        call = self._new_call(now=now, request_id=request_id, idempotency_key=endpoint.key, is_tax_down=is_tax_down)
         try:
             answer = self._operate(endpoint, call)
         except InvalidParameterError:
@@ -196,6 +203,7 @@ class Api:
         with self._store.savepoint(keeps=_keeps_changes):
             body = endpoint.route.handler(call=call, params=endpoint.params, **endpoint.ids)
             body = expansion.expand(call=call, body=body, paths=endpoint.params.get("expand", []))
+            conformance.require(body=body)
         return Answer(status=200, body=_json(body))
 
 

@@ -17,6 +17,8 @@ class Call:
     delivers: bool
     request_id: str | None = None
     idempotency_key: str | None = None
+    is_tax_down: bool = False
+    """A fault asked for Stripe Tax to fail in this call."""
 
     def fetch(self, *, kind: str, id: str, param: str | None = None) -> Body:  # noqa: A002 - Stripe's word
         """The object of that id. Raises ResourceMissingError: 404 for a path, 400 for a parameter."""

@@ -47,9 +47,12 @@ TEST_CARDS = {
     "pm_card_chargeDeclinedProcessingError": TestCard(
         "visa", "0119", "processing_error", "processing_error", "An error occurred while processing your card."
     ),
+    "pm_card_createDispute": TestCard("visa", "0259"),
     "pm_card_authenticationRequired": TestCard("visa", "3184", "authentication_required", "authentication_required"),
 }
 
+DISPUTED = "pm_card_createDispute"
+_ALWAYS_ACCEPTS = TestCard("", "")
 _EXPIRY_YEAR = 2099
 
 
@@ -67,8 +70,8 @@ def find(*, call: Call, id: str, param: str) -> Body:  # noqa: A002 - Stripe's w
 
 
 def test_card(*, method: Body) -> TestCard:
-    """How the card behind a payment method answers."""
-    return TEST_CARDS[method["_token"]]
+    """How the card behind a payment method answers; what is no card has the money already."""
+    return TEST_CARDS.get(method["_token"], _ALWAYS_ACCEPTS)
 
 
 def _face(card: TestCard) -> Body:

@@ -3,7 +3,7 @@
 import secrets
 import string
 
-from billing.stripe.sandbox import cards, events, pagination, shapes
+from billing.stripe.sandbox import cards, events, pagination, shapes, taxes
 from billing.stripe.sandbox.calls import Call
 from billing.stripe.sandbox.errors import InvalidParameterError, InvalidRequestError, ResourceMissingError
 from billing.stripe.sandbox.objects import Body, merge_metadata, public
@@ -90,13 +90,9 @@ def fetch_living(*, call: Call, id: str, param: str | None = None) -> Body:  # n
     return customer
 
 
-def bill(*, call: Call, customer: Body, added: int, currency: str, sequence: int) -> None:
-    """What an invoice changes: `added` goes to what the customer owes, and `sequence` numbers the next invoice.
-
-    A customer keeps the first currency it is billed in.
-    """
-    after = {**customer, "balance": customer["balance"] + added, "next_invoice_sequence": sequence}
-    after["currency"] = customer["currency"] or currency
+def bill(*, call: Call, customer: Body, currency: str, sequence: int) -> None:
+    """What an invoice changes: `sequence` numbers the next one; a customer keeps the first currency it is billed in."""
+    after = {**customer, "next_invoice_sequence": sequence, "currency": customer["currency"] or currency}
     call.store.replace(body=after)
     events.emit_update(call=call, type="customer.updated", before=public(body=customer), after=public(body=after))
 
@@ -117,6 +113,7 @@ def _changed(call: Call, customer: Body, params: Body, cards_by_token: dict[str,
     if "invoice_settings" in params:
         after["invoice_settings"] = _settings(call, after, params["invoice_settings"], cards_by_token)
     _check_numbering(after)
+    _check_location(after, params)
     return after
 
 
@@ -142,6 +139,13 @@ def _card_on_file(call: Call, customer: str, method: str) -> str:
         message += ". The payment method must be attached to the customer."
         raise InvalidRequestError(message, code="resource_missing", param=param)
     return str(found["id"])
+
+
+def _check_location(customer: Body, params: Body) -> None:
+    """Where the caller asks for it at once: an address by which tax can be worked out."""
+    wanted = params.get("tax", {}).get("validate_location")
+    if wanted == "immediately" and not taxes.is_located(address=customer["address"]):
+        raise InvalidRequestError(taxes.LOCATION_MESSAGE, code="customer_tax_location_invalid", param="address")
 
 
 def _check_numbering(customer: Body) -> None:

@@ -5,6 +5,7 @@ SandboxError
 ├── ConnectionDroppedError
 └── ApiError
     ├── InvalidRequestError
+    │   ├── FinalizationError
     │   ├── InvalidParameterError
     │   ├── NotModelledError
     │   ├── ResourceMissingError
@@ -15,6 +16,7 @@ SandboxError
     ├── IdempotencyKeyInUseError
     ├── RateLimitError
     └── InternalError
+        └── NonconformingAnswerError
 """
 
 from typing import Any, ClassVar
@@ -59,6 +61,12 @@ class InvalidRequestError(ApiError):
 
 class InvalidParameterError(InvalidRequestError):
     """A parameter is unknown, missing or malformed: nothing was executed, so nothing is kept for the key."""
+
+
+class FinalizationError(InvalidRequestError):
+    """The draft could not be finalized; the draft says why, and an event tells of it."""
+
+    keeps_changes: ClassVar[bool] = True
 
 
 class NotModelledError(InvalidRequestError):
@@ -117,3 +125,7 @@ class InternalError(ApiError):
 
     status = 500
     type = "api_error"
+
+
+class NonconformingAnswerError(InternalError):
+    """The sandbox was about to answer what Stripe never would: its own fault, said aloud."""

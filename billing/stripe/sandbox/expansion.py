@@ -1,12 +1,13 @@
 """Replaces ids in an answer by the objects they stand for, where `expand` asks for it."""
 
-from billing.stripe.sandbox import cards, customers, invoices, payments
+from billing.stripe.sandbox import calculations, cards, charges, customers, invoices, payments, refunds
 from billing.stripe.sandbox.calls import Call
 from billing.stripe.sandbox.errors import InvalidParameterError
 from billing.stripe.sandbox.objects import Body
 
 MAX_DEPTH = 4
 _ABSENT = object()
+_LISTS = ("tax_breakdown",)  # plain lists that Stripe lets be asked for
 
 
 def expand(*, call: Call, body: Body, paths: list[str]) -> Body:
@@ -22,16 +23,26 @@ def expand(*, call: Call, body: Body, paths: list[str]) -> Body:
 
 def _expand(call: Call, body: Body, names: list[str], path: str) -> None:
     name, rest = names[0], names[1:]
-    if name == "payments" and body.get("object") == "invoice":
-        body[name] = payments.list_all(call=call, params={"invoice": body["id"]})
+    _include(call, body, name)
     child = body.get(name, _ABSENT)
     if isinstance(child, str):
         child = body[name] = _object(call, name, child, path)
-    if child is _ABSENT or not (rest or _is_expanded(child)):
+    if child is _ABSENT or not (rest or name in _LISTS or _is_expanded(child)):
         raise _unexpandable(path)
     for item in child if isinstance(child, list) else [child]:
         if rest and isinstance(item, dict):
             _expand(call, item, rest, path)
+
+
+def _include(call: Call, body: Body, name: str) -> None:
+    """Lists that an object shows only where they are asked for."""
+    match body.get("object"), name:
+        case "invoice", "payments":
+            body[name] = payments.list_all(call=call, params={"invoice": body["id"]})
+        case "tax.calculation", "line_items":
+            body[name] = calculations.list_items(call=call, params={}, calculation=body["id"])
+        case "tax.transaction", "line_items":
+            body[name] = calculations.list_transaction_items(call=call, params={}, transaction=body["id"])
 
 
 def _is_expanded(child: object) -> bool:
@@ -44,6 +55,10 @@ def _object(call: Call, name: str, id: str, path: str) -> Body:  # noqa: A002 - 
             return customers.retrieve(call=call, params={}, customer=id)
         case "invoice":
             return invoices.retrieve(call=call, params={}, invoice=id)
+        case "charge" | "latest_charge":
+            return charges.retrieve(call=call, params={}, charge=id)
+        case "refund":
+            return refunds.retrieve(call=call, params={}, refund=id)
         case "payment_method" | "default_payment_method":
             return cards.retrieve(call=call, params={}, payment_method=id)
         case "payment_intent":

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -23,6 +24,8 @@ class FaultKind(StrEnum):
     """The call is refused as one too many, and nothing was done."""
     SLOW = "slow"
     """The call is held for some seconds before it is carried out; meanwhile its idempotency key is in use."""
+    TAX_DOWN = "tax_down"
+    """The call finds Stripe Tax failing: finalizing with automatic tax, or a tax calculation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._planned: list[Fault] = []
+        self._counts: Counter[str] = Counter()
 
     def plan(self, *, fault: Fault) -> None:
         """Add a fault."""
@@ -52,10 +56,16 @@ class Faults:
     def take(self, *, operation: str) -> Fault | None:
         """Count a call of the operation; the fault that strikes it is taken from the plan."""
         with self._lock:
+            self._counts[operation] += 1
             due = [fault for fault in self._planned if fault.operation == operation and fault.nth == 1]
             struck = due[0] if due else None
             self._planned = [_count_down(fault, operation) for fault in self._planned if fault is not struck]
             return struck
+
+    def counts(self) -> dict[str, int]:
+        """How often each operation was called so far, struck or not."""
+        with self._lock:
+            return dict(self._counts)
 
     def clear(self) -> None:
         """Drop all plans."""

@@ -2,10 +2,10 @@
 
 import secrets
 
-from billing.stripe.sandbox import cards, currencies, customers, events, pagination, shapes, totals
+from billing.stripe.sandbox import cards, currencies, customers, events, lines, pagination, shapes, taxes, totals
 from billing.stripe.sandbox.calls import Call
 from billing.stripe.sandbox.errors import InvalidParameterError, InvalidRequestError, NotModelledError
-from billing.stripe.sandbox.objects import Body, merge_metadata, new_id, public
+from billing.stripe.sandbox.objects import Body, merge_metadata, public
 from billing.stripe.sandbox.store import Filter
 
 MAX_LINES = 250
@@ -24,7 +24,7 @@ _EDITABLE_ONCE_FINAL = {"auto_advance", "default_payment_method", "expand", "met
 
 
 def create(*, call: Call, params: Body) -> Body:
-    """A new draft for a living customer, without lines."""
+    """A new draft for a living customer: without lines, unless it is to include pending items."""
     if "customer" not in params:
         raise InvalidParameterError("Missing required param: customer.", code="parameter_missing", param="customer")
     customer = customers.fetch_living(call=call, id=params["customer"], param="customer")
@@ -40,13 +40,29 @@ def create(*, call: Call, params: Body) -> Body:
         **_party(customer),
     )
     draft = _changed(call, draft, params)
-    draft = totals.with_totals(
-        invoice=draft, line_amounts=[], balance=totals.usable_balance(customer=customer, currency=currency)
-    )
+    balance = totals.usable_balance(customer=customer, currency=currency)
+    draft = totals.with_totals(invoice=taxes.assess(call=call, invoice=draft, lines=[]), lines=[], balance=balance)
     call.store.insert(body=draft, now=call.now, parent=customer["id"])
-    shown = show(call, draft)
+    if params.get("pending_invoice_items_behavior") == "include":
+        _sweep(call, draft)
+    shown = show(call, call.fetch(kind="invoice", id=draft["id"]))
     events.emit(call=call, type="invoice.created", body=shown)
     return shown
+
+
+def _sweep(call: Call, draft: Body) -> None:
+    """Take every floating item of the customer and currency in, in the order of their making."""
+    conditions = [Filter("parent", "eq", draft["customer"]), Filter("currency", "eq", draft["currency"])]
+    for item in call.store.select(kind="invoiceitem", filters=[*conditions, Filter("invoice", "is", None)]):
+        attach(call=call, item=item, draft=draft)
+
+
+def attach(*, call: Call, item: Body, draft: Body) -> Body:
+    """The invoice item, with its line on the draft."""
+    append(call=call, invoice=draft["id"], sent=[item["_sent"]], item=item["id"])
+    attached = {**item, "invoice": draft["id"]}
+    call.store.replace(body=attached)
+    return attached
 
 
 def retrieve(*, call: Call, params: Body, invoice: str) -> Body:  # noqa: ARG001 - every operation takes params
@@ -71,7 +87,9 @@ def update(*, call: Call, params: Body, invoice: str) -> Body:
     if before["status"] != "draft" and frozen:
         message = "Finalized invoices can't be updated in this way"
         raise InvalidRequestError(message, code="invoice_not_editable", param=frozen[0])
-    return save(call=call, was=show(call, before), after=_changed(call, before, params))
+    was = show(call, before)
+    after = _changed(call, before, params)
+    return save(call=call, was=was, after=_summed(call, after) if before["status"] == "draft" else after)
 
 
 def delete(*, call: Call, params: Body, invoice: str) -> Body:  # noqa: ARG001 - every operation takes params
@@ -85,21 +103,27 @@ def delete(*, call: Call, params: Body, invoice: str) -> Body:  # noqa: ARG001 -
 
 def add_lines(*, call: Call, params: Body, invoice: str) -> Body:
     """Append lines of whole amounts to a draft, all or none. Raises InvalidRequestError beyond 250 lines."""
+    shown = append(call=call, invoice=invoice, sent=params["lines"])
+    if "invoice_metadata" not in params:
+        return shown
+    before = call.fetch(kind="invoice", id=invoice)
+    metadata = merge_metadata(current=before["metadata"], sent=params["invoice_metadata"])
+    return save(call=call, was=shown, after={**before, "metadata": metadata})
+
+
+def append(*, call: Call, invoice: str, sent: list[Body], item: str | None = None) -> Body:
+    """The draft with those lines added, shown; `item` is the invoice item that the one line stands for."""
     before = call.fetch(kind="invoice", id=invoice)
     require_draft(invoice=before, action="add lines to")
-    present = lines_of(call=call, invoice=invoice)
-    if len(present) + len(params["lines"]) > MAX_LINES:
-        message = f"You can only add up to {MAX_LINES} items to an invoice; this one has {len(present)}."
+    present = call.store.count(kind="line_item", filters=[Filter("parent", "eq", invoice)])
+    if present + len(sent) > MAX_LINES:
+        message = f"You can only add up to {MAX_LINES} items to an invoice; this one has {present}."
         raise InvalidRequestError(message, code="invoice_max_line_items", param="lines")
     was = show(call, before)
-    added = [_line(call, before, sent, index) for index, sent in enumerate(params["lines"])]
-    for line in added:
+    for index, one in enumerate(sent):
+        line = lines.build(call=call, invoice=before, sent=one, param=f"lines[{index}]", item=item)
         call.store.insert(body=line, now=call.now, parent=invoice)
-    amounts = [line["amount"] for line in [*present, *added]]
-    after = totals.with_totals(invoice=before, line_amounts=amounts, balance=before["starting_balance"])
-    if "invoice_metadata" in params:
-        after["metadata"] = merge_metadata(current=before["metadata"], sent=params["invoice_metadata"])
-    return save(call=call, was=was, after=after)
+    return save(call=call, was=was, after=_summed(call, before))
 
 
 def list_lines(*, call: Call, params: Body, invoice: str) -> Body:
@@ -118,11 +142,11 @@ def list_lines(*, call: Call, params: Body, invoice: str) -> Body:
 
 def show(call: Call, invoice: Body) -> Body:
     """The invoice as the API shows it: the first ten lines, and links once it is final."""
-    lines = list_lines(call=call, params={}, invoice=invoice["id"])
+    first = list_lines(call=call, params={}, invoice=invoice["id"])
     is_final = invoice["status_transitions"]["finalized_at"] is not None
     page = f"{call.base_url}/pay/{invoice['_token']}"
     links = {"hosted_invoice_url": page if is_final else None, "invoice_pdf": f"{page}/pdf" if is_final else None}
-    return {**public(body=invoice), **links, "lines": lines}
+    return {**public(body=invoice), **links, "lines": first}
 
 
 def save(*, call: Call, was: Body, after: Body) -> Body:
@@ -150,9 +174,19 @@ def refuse_automation(*, params: Body) -> None:
     if params.get("auto_advance"):
         message = "The sandbox advances nothing by itself: send auto_advance=false, then finalize, pay or send."
         raise NotModelledError(message, code="sandbox_not_modelled", param="auto_advance")
-    if params.get("automatic_tax", {}).get("enabled"):
-        message = "The sandbox computes no tax: send automatic_tax[enabled]=false."
-        raise NotModelledError(message, code="sandbox_not_modelled", param="automatic_tax[enabled]")
+
+
+def refreshed(*, call: Call, draft: Body) -> Body:
+    """The draft for its customer as it is now: until it is final it follows the customer, and so do its taxes."""
+    customer = customers.fetch_living(call=call, id=draft["customer"], param="customer")
+    return _summed(call, {**draft, **_party(customer)})
+
+
+def _summed(call: Call, draft: Body) -> Body:
+    """The draft with its taxes and sums as its lines make them now."""
+    present = lines_of(call=call, invoice=draft["id"])
+    draft = taxes.assess(call=call, invoice=draft, lines=present)
+    return totals.with_totals(invoice=draft, lines=present, balance=draft["starting_balance"])
 
 
 def _party(customer: Body) -> Body:
@@ -174,6 +208,14 @@ def _changed(call: Call, invoice: Body, params: Body) -> Body:
     after["collection_method"] = params.get("collection_method", invoice["collection_method"])
     if "metadata" in params:
         after["metadata"] = merge_metadata(current=invoice["metadata"], sent=params["metadata"])
+    if "automatic_tax" in params:
+        told = {
+            "disabled_reason": None,
+            "enabled": params["automatic_tax"]["enabled"],
+            "status": None,
+            "provider": None,
+        }
+        after["automatic_tax"] = {**invoice["automatic_tax"], **told}
     if "payment_settings" in params:
         after["payment_settings"] = {**invoice["payment_settings"], **params["payment_settings"]}
     if params.get("default_payment_method"):
@@ -206,27 +248,3 @@ def _with_due_date(invoice: Body, params: Body) -> Body:
         message = "If collection_method is send_invoice, you must specify days_until_due or due_date."
         raise InvalidRequestError(message, param="days_until_due")
     return invoice if is_sent else {**invoice, "due_date": None}
-
-
-def _line(call: Call, invoice: Body, sent: Body, index: int) -> Body:
-    param = f"lines[{index}]"
-    if "amount" not in sent:
-        message = f"Missing required param: {param}[amount]."
-        raise InvalidParameterError(message, code="parameter_missing", param=f"{param}[amount]")
-    period = sent.get("period") or {"start": call.now, "end": call.now}
-    if period["end"] < period["start"]:
-        raise InvalidRequestError("The period must not end before it starts.", param=f"{param}[period][end]")
-    item = {"invoice_item": new_id(prefix="ii"), "proration": False, "proration_details": None, "subscription": None}
-    return shapes.new(
-        kind="line_item",
-        created=call.now,
-        amount=sent["amount"],
-        subtotal=sent["amount"],
-        currency=invoice["currency"],
-        invoice=invoice["id"],
-        description=sent.get("description"),
-        discountable=sent.get("discountable", sent["amount"] >= 0),
-        metadata=merge_metadata(current={}, sent=sent.get("metadata", {})),
-        parent={"type": "invoice_item_details", "invoice_item_details": item, "subscription_item_details": None},
-        period={"start": period["start"], "end": period["end"]},
-    )

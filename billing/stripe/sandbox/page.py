@@ -1,6 +1,7 @@
 """The hosted pages as HTML: an invoice with its pay form, and lists of invoices."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
@@ -16,9 +17,37 @@ CARD_CHOICES = {
     "pm_card_chargeDeclinedInsufficientFunds": "Visa ending 9995: has insufficient funds",
 }
 
+ACT_WORDS = {
+    "pay": "Pay",
+    "decline": "Decline",
+    "dispute": "Dispute",
+    "win": "Win dispute",
+    "lose": "Lose dispute",
+}
+
 _PAGES = Path(__file__).parent / "pages"
 _STATUS_WORDS = {"open": "Open", "paid": "Paid", "void": "Void", "uncollectible": "Uncollectible", "draft": "Draft"}
 _NOTICES = {"paid": "Paid. Thank you.", "void": "This invoice was voided: nothing is owed."}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An invoice on the front page: as the API shows it, with what may be done to it and what troubles it."""
+
+    invoice: Body
+    token: str
+    acts: Sequence[str]
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit of the portal: whose, by which link, where it leads back to, and whether a card was just kept."""
+
+    customer: Body
+    token: str
+    return_url: str | None
+    is_kept: bool
 
 
 def stylesheet() -> bytes:
@@ -56,17 +85,35 @@ def _notice(invoice: Body, alert: str | None) -> str:
     return f'<p class="alert" role="alert">{escape(alert)}</p>' if alert else ""
 
 
-def render_index(*, invoices: Sequence[Body], count: int) -> str:
-    """The front page: the latest invoices, each with a link to its page once it has one."""
-    summary = f"{count} in all; the latest {len(invoices)} are shown." if count > len(invoices) else f"{count} in all."
-    return _list("Invoices", invoices, summary, "")
+def render_index(*, rows: Sequence[Row], count: int, is_watched: bool) -> str:
+    """The front page: the latest invoices, each with a link to its page once it has one, and with what can be done."""
+    summary = f"{count} in all; the latest {len(rows)} are shown." if count > len(rows) else f"{count} in all."
+    watch = '<a href="/">Stop watching</a>' if is_watched else '<a href="/?watch">Watch, every 5 seconds</a>'
+    content = _fill(
+        "index.html",
+        title="Invoices",
+        summary=f"{summary} {watch}",
+        more='<th scope="col">Do</th>',
+        rows="\n".join(_invoice_row(row.invoice, row.trouble, _acts(row, is_watched=is_watched)) for row in rows),
+        back="",
+    )
+    return _frame("Invoices", content, '<meta http-equiv="refresh" content="5">' if is_watched else "")
 
 
-def render_portal(*, customer: Body, invoices: Sequence[Body], return_url: str | None) -> str:
-    """A customer's own invoices, with the way back."""
-    back = f'<p><a href="{escape(return_url)}">Back</a></p>' if return_url else ""
-    name = escape(customer["name"] or customer["email"] or customer["id"])
-    return _list("Your invoices", invoices, f"Invoices of {name}.", back)
+def render_portal(*, visit: Visit, invoices: Sequence[Body]) -> str:
+    """A customer's own invoices and its card, with the way back."""
+    back = f'<p><a href="{escape(visit.return_url)}">Back</a></p>' if visit.return_url else ""
+    name = escape(visit.customer["name"] or visit.customer["email"] or visit.customer["id"])
+    kept = '<p class="done" role="status">The card is kept.</p>' if visit.is_kept else ""
+    content = _fill(
+        "index.html",
+        title="Your invoices",
+        summary=f"Invoices of {name}.",
+        more="",
+        rows="\n".join(_invoice_row(invoice, "", "") for invoice in invoices),
+        back=f"{kept}\n{_fill('card.html', token=visit.token, cards=_cards())}\n{back}",
+    )
+    return _frame("Your invoices", content)
 
 
 def render_message(*, title: str, text: str) -> str:
@@ -74,18 +121,27 @@ def render_message(*, title: str, text: str) -> str:
     return _frame(title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>")
 
 
-def _list(title: str, invoices: Sequence[Body], summary: str, back: str) -> str:
-    rows = "\n".join(_invoice_row(invoice) for invoice in invoices)
-    return _frame(title, _fill("index.html", summary=summary, rows=rows, back=back))
+def _acts(row: Row, *, is_watched: bool) -> str:
+    """A form with a button for each thing that can be done; screen readers hear the number with each."""
+    name = escape(row.invoice["number"] or row.invoice["id"])
+    buttons = "".join(
+        f'<button name="act" value="{act}">{ACT_WORDS[act]}<span class="unseen"> {name}</span></button>'
+        for act in row.acts
+    )
+    watch = '<input type="hidden" name="watch" value="1">' if is_watched else ""
+    form = f'<form class="acts" method="post" action="/pay/{row.token}/act">{watch}{buttons}</form>' if buttons else ""
+    return f"<td>{form}</td>"
 
 
-def _invoice_row(invoice: Body) -> str:
+def _invoice_row(invoice: Body, trouble: str, acts: str) -> str:
     name = escape(invoice["number"] or invoice["id"])
     url = invoice["hosted_invoice_url"]
     link = f'<a href="{escape(url)}">{name}</a>' if url else name
     word = f'<span class="status {invoice["status"]}">{_STATUS_WORDS[invoice["status"]]}</span>'
     total = _money(invoice["total"], invoice)
-    return f'<tr><td>{link}</td><td>{_buyer(invoice)}</td><td>{word}</td><td class="amount">{total}</td></tr>'
+    told = f' <span class="trouble">{escape(trouble)}</span>' if trouble else ""
+    cells = f'<td>{link}</td><td>{_buyer(invoice)}</td><td>{word}{told}</td><td class="amount">{total}</td>'
+    return f"<tr>{cells}{acts}</tr>"
 
 
 def _line_row(line: Body) -> str:
@@ -101,8 +157,11 @@ def _balance_row(invoice: Body) -> str:
 
 
 def _payment(invoice: Body, token: str) -> str:
-    cards = "\n".join(_card_choice(card, words) for card, words in CARD_CHOICES.items())
-    return _fill("payment.html", token=token, cards=cards, remaining=_money(invoice["amount_remaining"], invoice))
+    return _fill("payment.html", token=token, cards=_cards(), remaining=_money(invoice["amount_remaining"], invoice))
+
+
+def _cards() -> str:
+    return "\n".join(_card_choice(card, words) for card, words in CARD_CHOICES.items())
 
 
 def _card_choice(card: str, words: str) -> str:
@@ -122,8 +181,8 @@ def _money(amount: int, invoice: Body) -> str:
     return currencies.format_amount(amount=amount, code=invoice["currency"])
 
 
-def _frame(title: str, content: str) -> str:
-    return _fill("frame.html", title=escape(title), content=content)
+def _frame(title: str, content: str, head: str = "") -> str:
+    return _fill("frame.html", title=escape(title), content=content, head=head)
 
 
 def _fill(name: str, **parts: str) -> str:

@@ -1,6 +1,6 @@
 """Money that is asked for: a finalized invoice has one PaymentIntent and one InvoicePayment to show for it."""
 
-from billing.stripe.sandbox import cards, events, pagination, shapes
+from billing.stripe.sandbox import cards, charges, events, pagination, shapes
 from billing.stripe.sandbox.calls import Call
 from billing.stripe.sandbox.errors import CardError
 from billing.stripe.sandbox.objects import Body, new_id, public
@@ -21,6 +21,7 @@ def request(*, call: Call, invoice: Body) -> None:
         currency=invoice["currency"],
         customer=invoice["customer"],
         description=f"Payment for Invoice {invoice['number']}",
+        payment_method_types=invoice["payment_settings"]["payment_method_types"] or ["card"],
     )
     intent["client_secret"] = f"{intent['id']}_secret_{new_id(prefix='sandbox')}"
     call.store.insert(body=intent, now=call.now, parent=invoice["id"])
@@ -36,21 +37,34 @@ def request(*, call: Call, invoice: Body) -> None:
     events.emit(call=call, type="payment_intent.created", body=public(body=intent))
 
 
-def charge(*, call: Call, invoice: str, method: Body) -> None:
+def ask_for(*, call: Call, invoice: str, amount: int) -> None:
+    """Ask for another amount: a credit note lowered what is to pay. Nothing is asked for any more where it is zero."""
+    if amount == 0:
+        cancel(call=call, invoice=invoice)
+        return
+    call.store.replace(body={**intent_of(call=call, invoice=invoice), "amount": amount})
+    payment = _payment(call, invoice)
+    call.store.replace(body={**payment, "amount_requested": amount})
+
+
+def charge(*, call: Call, invoice: str, method: Body) -> Body:
     """Charge the card what the invoice asks for. Raises CardError, the attempt recorded, when it refuses."""
-    intent = _intent(call, invoice)
+    intent = intent_of(call=call, invoice=invoice)
     card = cards.test_card(method=method)
     if card.error_code is not None:
         raise _refuse(call, intent, method, card)
+    made = charges.succeed(call=call, intent=intent, method=method)
     received = {**_tried(intent, method), "status": "succeeded", "amount_received": intent["amount"]}
+    received["latest_charge"] = made["id"]
     call.store.replace(body=received)
     events.emit(call=call, type="payment_intent.succeeded", body=public(body=received))
     _settle_payment(call, invoice, status="paid", moment="paid_at", amount_paid=intent["amount"])
+    return made
 
 
 def cancel(*, call: Call, invoice: str) -> None:
     """Ask no longer: the invoice was voided, or paid elsewhere."""
-    intent = _intent(call, invoice)
+    intent = intent_of(call=call, invoice=invoice)
     canceled = {**intent, "status": "canceled", "canceled_at": call.now, "cancellation_reason": "void_invoice"}
     call.store.replace(body=canceled)
     events.emit(call=call, type="payment_intent.canceled", body=public(body=canceled))
@@ -81,8 +95,13 @@ def list_all(*, call: Call, params: Body) -> Body:
     )
 
 
-def _intent(call: Call, invoice: str) -> Body:
+def intent_of(*, call: Call, invoice: str) -> Body:
+    """The one PaymentIntent of a finalized invoice for which something was asked."""
     return call.store.select(kind="payment_intent", filters=[Filter("parent", "eq", invoice)])[0]
+
+
+def _payment(call: Call, invoice: str) -> Body:
+    return call.store.select(kind="invoice_payment", filters=[Filter("parent", "eq", invoice)])[0]
 
 
 def _tried(intent: Body, method: Body) -> Body:
@@ -90,7 +109,7 @@ def _tried(intent: Body, method: Body) -> Body:
 
 
 def _settle_payment(call: Call, invoice: str, *, status: str, moment: str, amount_paid: int | None) -> None:
-    payment = call.store.select(kind="invoice_payment", filters=[Filter("parent", "eq", invoice)])[0]
+    payment = _payment(call, invoice)
     transitions = {**payment["status_transitions"], moment: call.now}
     settled = {**payment, "status": status, "amount_paid": amount_paid, "status_transitions": transitions}
     call.store.replace(body=settled)
@@ -103,9 +122,10 @@ def _refuse(call: Call, intent: Body, method: Body, card: cards.TestCard) -> Car
     if card.needs_action:
         return _ask_for_action(call, intent, method)
     error = CardError(card.message, code=card.error_code, decline_code=card.decline_code)
-    failure = {**error.envelope()["error"], "payment_method": public(body=method)}
+    failure = {**error.envelope()["error"], "payment_method": public(body=method), "source": None}
     failed = {**_tried(intent, method), "payment_method": None, "last_payment_error": failure}
     failed["status"] = "requires_payment_method"
+    failed["latest_charge"] = charges.fail(call=call, intent=intent, method=method, error=error)["id"]
     call.store.replace(body=failed)
     events.emit(call=call, type="payment_intent.payment_failed", body=public(body=failed))
     return error

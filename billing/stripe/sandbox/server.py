@@ -4,8 +4,8 @@ import logging
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,9 +14,12 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-from billing.stripe.sandbox import controls, site
+from billing.stripe.sandbox import site
 from billing.stripe.sandbox.api import Answer, Api, Request
 from billing.stripe.sandbox.calls import Call
+from billing.stripe.sandbox.clock import Clock, read_machine
+from billing.stripe.sandbox.controls import Controls
+from billing.stripe.sandbox.disorder import Disorder
 from billing.stripe.sandbox.errors import ConfigurationError, ConnectionDroppedError
 from billing.stripe.sandbox.faults import Faults
 from billing.stripe.sandbox.settings import Settings
@@ -45,11 +48,6 @@ def run(*, host: str, port: int, database: Path, webhook_url: str | None, webhoo
         sandbox.wait()
 
 
-def read_clock() -> int:
-    """Unix seconds."""
-    return int(time.time())
-
-
 class Sandbox:
     """A running sandbox. `clock` gives Unix seconds; `hold` is how a slow fault waits for so many seconds."""
 
@@ -57,20 +55,28 @@ class Sandbox:
         self,
         *,
         settings: Settings,
-        clock: Callable[[], int] = read_clock,
+        clock: Callable[[], int] = read_machine,
         hold: Callable[[int], object] | None = None,
         first_wait: float = FIRST_WAIT_SECONDS,
     ) -> None:
         self._stopping = threading.Event()
-        self._clock = clock
+        self._clock = Clock(base=clock)
         self._faults = Faults()
+        self._disorder = Disorder()
         self._store = Store(path=settings.database)
+        self._controls = Controls(store=self._store, faults=self._faults, disorder=self._disorder, clock=self._clock)
         self._server = self._listen(settings)
         endpoint = settings.endpoint()
         self._deliverer = (
             None
             if endpoint is None
-            else Deliverer(store=self._store, endpoint=endpoint, clock=clock, first_wait=first_wait)
+            else Deliverer(
+                store=self._store,
+                endpoint=endpoint,
+                clock=self._clock,
+                disorder=self._disorder,
+                first_wait=first_wait,
+            )
         )
         host = "127.0.0.1" if settings.host in ("", "0.0.0.0") else settings.host  # noqa: S104 - compared, not bound
         self.base_url = f"http://{host}:{self._server.server_address[1]}"
@@ -78,7 +84,7 @@ class Sandbox:
             store=self._store,
             faults=self._faults,
             api_key=settings.api_key,
-            clock=clock,
+            clock=self._clock,
             hold=hold or self._stopping.wait,
             new_call=self._new_call,
         )
@@ -125,25 +131,30 @@ class Sandbox:
             if request.path.startswith("/v1/"):
                 return self._api.answer(request=request)
             if request.path.startswith("/_sandbox/"):
-                return controls.answer(request=request, store=self._store, planned=self._faults)
+                return self._controls.answer(request=request)
             with self._store.transaction():
                 return site.answer(call=self._new_call(now=self._clock()), request=request)
         finally:
             if self._deliverer is not None and request.method != "GET":
                 self._deliverer.wake()
 
+    def is_idle(self) -> bool:
+        """Whether nothing that changes anything is being carried out."""
+        return self._api.is_idle()
+
+    @contextmanager
+    def acting(self) -> Iterator[Call]:
+        """A call from within, for what nobody asks of an API: a bank that sends a refund back, or decides a dispute."""
+        with self._store.transaction():
+            yield self._new_call(now=self._clock())
+        if self._deliverer is not None:
+            self._deliverer.wake()
+
     def _serve(self) -> None:
         self._server.serve_forever(poll_interval=STOP_POLL_SECONDS)
 
-    def _new_call(self, *, now: int, request_id: str | None = None, idempotency_key: str | None = None) -> Call:
-        return Call(
-            store=self._store,
-            now=now,
-            base_url=self.base_url,
-            delivers=self._deliverer is not None,
-            request_id=request_id,
-            idempotency_key=idempotency_key,
-        )
+    def _new_call(self, *, now: int, **asked: Any) -> Call:  # noqa: ANN401 - members of Call
+        return Call(store=self._store, now=now, base_url=self.base_url, delivers=self._deliverer is not None, **asked)
 
 
 class _Server(ThreadingHTTPServer):

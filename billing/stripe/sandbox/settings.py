@@ -6,6 +6,7 @@ from pathlib import Path
 from billing.stripe.sandbox.errors import ConfigurationError
 from billing.stripe.sandbox.webhooks import Endpoint
 
+TEST_PREFIX = "sk_test_"
 DEFAULT_API_KEY = "sk_test_sandbox"
 DEFAULT_WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - signs made-up events on this machine only
 
@@ -23,7 +24,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError for a key that is no test key, and for a webhook URL off this machine."""
-        if not self.api_key.startswith("sk_test_"):
+        if not self.api_key.startswith(TEST_PREFIX):
             raise ConfigurationError("The sandbox's API key must start with sk_test_; it never takes a live one.")
         self.endpoint()
 

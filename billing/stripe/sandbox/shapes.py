@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+from billing.stripe.sandbox import money_shapes
 from billing.stripe.sandbox.objects import Body, new_id
 
 _CUSTOMER: Body = {
@@ -200,13 +201,41 @@ _SHAPES: dict[str, tuple[str, Body]] = {
     "invoice_payment": ("inpay", _INVOICE_PAYMENT),
     "payment_method": ("pm", _PAYMENT_METHOD),
     "billing_portal.session": ("bps", _PORTAL_SESSION),
+    "charge": ("ch", money_shapes.CHARGE),
+    "refund": ("re", money_shapes.REFUND),
+    "credit_note": ("cn", money_shapes.CREDIT_NOTE),
+    "credit_note_line_item": ("cnli", money_shapes.CREDIT_NOTE_LINE),
+    "dispute": ("dp", money_shapes.DISPUTE),
+    "customer_balance_transaction": ("cbtxn", money_shapes.BALANCE_MOVEMENT),
+    "customer_cash_balance_transaction": ("ccsbtxn", money_shapes.CASH_MOVEMENT),
+    "invoiceitem": ("ii", money_shapes.INVOICE_ITEM),
+    "tax_rate": ("txr", money_shapes.TAX_RATE),
+    "tax.calculation": ("taxcalc", money_shapes.TAX_CALCULATION),
+    "tax.calculation_line_item": ("tax_li", money_shapes.TAX_LINE),
+    "tax.transaction": ("tax", money_shapes.TAX_TRANSACTION),
+    "tax.transaction_line_item": ("tax_li", money_shapes.TAX_TRANSACTION_LINE),
 }
+
+# Objects on which Stripe shows no moment of creation; refunds tell no mode either.
+_UNDATED = frozenset(
+    {
+        "credit_note_line_item",
+        "invoiceitem",
+        "line_item",
+        "tax.calculation",
+        "tax.calculation_line_item",
+        "tax.transaction_line_item",
+    }
+)
+_MODELESS = frozenset({"refund"})
 
 
 def new(*, kind: str, created: int, **fields: Any) -> Body:  # noqa: ANN401 - the fields of a JSON object
     """A new object of that kind with its own id; `created` is in Unix seconds."""
     prefix, blank = _SHAPES[kind]
-    identity: Body = {"id": new_id(prefix=prefix), "object": kind, "livemode": False}
-    if kind != "line_item":  # Stripe shows no moment of creation on a line
+    identity: Body = {"id": new_id(prefix=prefix), "object": kind}
+    if kind not in _MODELESS:
+        identity["livemode"] = False
+    if kind not in _UNDATED:
         identity["created"] = created
     return {**identity, **deepcopy(blank), **fields}

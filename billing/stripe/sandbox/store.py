@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
 CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (created);
 """
 
-Operator: TypeAlias = Literal["eq", "lt", "lte", "gt", "gte", "in", "not in", "glob", "is"]
+Operator: TypeAlias = Literal["eq", "lt", "lte", "gt", "gte", "in", "not in", "glob", "is", "is not"]
 _OPERATORS = {
     "eq": "=",
     "lt": "<",
@@ -55,6 +55,7 @@ _OPERATORS = {
     "not in": "NOT IN",
     "glob": "GLOB",
     "is": "IS",
+    "is not": "IS NOT",
 }
 
 
@@ -190,6 +191,10 @@ class Store:
             "UPDATE deliveries SET attempts = attempts + 1, outcome = ?, is_delivered = ? WHERE event = ?",
             (outcome, int(is_delivered), event),
         )
+
+    def give_up(self, *, event: str, attempts: int) -> None:
+        """Let an event stay undelivered, as one that was tried so many times."""
+        self._connection.execute("UPDATE deliveries SET attempts = ? WHERE event = ?", (attempts, event))
 
     def renew_deliveries(self) -> None:
         """Give every undelivered event all its attempts again."""

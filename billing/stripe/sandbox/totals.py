@@ -1,8 +1,8 @@
-"""What an invoice comes to: its lines, the customer's balance and Stripe's smallest charge."""
+"""What an invoice comes to: its lines, their taxes, the customer's balance and Stripe's smallest charge."""
 
 from dataclasses import dataclass
 
-from billing.stripe.sandbox import currencies
+from billing.stripe.sandbox import currencies, taxes
 from billing.stripe.sandbox.objects import Body
 
 
@@ -30,9 +30,22 @@ def usable_balance(*, customer: Body, currency: str) -> int:
     return int(customer["balance"]) if customer["currency"] in (None, currency) else 0
 
 
-def with_totals(*, invoice: Body, line_amounts: list[int], balance: int) -> Body:
-    """The draft with its sums: of the lines exactly, and of what would be due now."""
-    total = sum(line_amounts)
+def with_totals(*, invoice: Body, lines: list[Body], balance: int) -> Body:
+    """The draft with its sums: of the lines and their taxes exactly, and of what would be due now."""
+    subtotal = sum(line["amount"] for line in lines)
+    found = taxes.total_taxes(lines=lines)
+    exclusive = sum(tax["amount"] for tax in found if tax["tax_behavior"] == "exclusive")
+    inclusive = sum(tax["amount"] for tax in found if tax["tax_behavior"] == "inclusive")
+    total = subtotal + exclusive
     due = settle(total=total, balance=balance, currency=invoice["currency"]).amount_due
-    sums = dict.fromkeys(("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"), total)
-    return {**invoice, **sums, "amount_due": due, "amount_remaining": due, "starting_balance": balance}
+    return {
+        **invoice,
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal - inclusive,
+        "total": total,
+        "total_excluding_tax": subtotal - inclusive,
+        "total_taxes": found,
+        "amount_due": due,
+        "amount_remaining": due,
+        "starting_balance": balance,
+    }

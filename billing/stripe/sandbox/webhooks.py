@@ -1,10 +1,7 @@
 """Delivers events to the one configured endpoint: signed, again until answered 2xx, also after a restart."""
 
-import hashlib
-import hmac
 import http.client
 import ipaddress
-import json
 import logging
 import threading
 import time
@@ -12,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from billing.stripe.sandbox.disorder import Disorder, DisorderKind, Plan, Post, posts
 from billing.stripe.sandbox.errors import ConfigurationError
 from billing.stripe.sandbox.store import Store
 
@@ -51,23 +49,27 @@ def is_loopback(*, host: str) -> bool:
         return False
 
 
-def sign(*, payload: bytes, secret: str, timestamp: int) -> str:
-    """The Stripe-Signature header: an HMAC-SHA256 over the timestamp (Unix seconds) and the exact bytes sent."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={digest}"
-
-
 class Deliverer:
-    """A thread that posts what is owed; `clock` gives the Unix seconds to sign with."""
+    """A thread that posts what is owed; `clock` gives the Unix seconds to sign with, `disorder` what goes wrong."""
 
     def __init__(
-        self, *, store: Store, endpoint: Endpoint, clock: Callable[[], int], first_wait: float = FIRST_WAIT_SECONDS
+        self,
+        *,
+        store: Store,
+        endpoint: Endpoint,
+        clock: Callable[[], int],
+        disorder: Disorder,
+        first_wait: float = FIRST_WAIT_SECONDS,
     ) -> None:
         self._store = store
         self._endpoint = endpoint
         self._clock = clock
+        self._disorder = disorder
         self._first_wait = first_wait
         self._due: dict[str, float] = {}  # when to try an event again, by the monotonic clock
+        self._delayed: dict[str, int] = {}  # from when on an event may be tried, by the sandbox's clock
+        self._overtaken: set[str] = set()  # what waits until another event was delivered
+        self._struck: set[str] = set()  # what disorder has struck already
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sandbox-webhooks", daemon=True)
@@ -101,14 +103,43 @@ class Deliverer:
         for event, attempts in owed:
             if self._stopping.is_set():
                 return None
-            if self._due.get(event, 0.0) <= time.monotonic():
+            if self._is_due(event):
                 self._try(event, attempts)
         return max(min(self._due.values()) - time.monotonic(), 0.0) if self._due else None
+
+    def _is_due(self, event: str) -> bool:
+        on_time = self._due.get(event, 0.0) <= time.monotonic() and self._delayed.get(event, 0) <= self._clock()
+        return on_time and event not in self._overtaken
 
     def _try(self, event: str, attempts: int) -> None:
         with self._store.transaction():
             body = self._store.find(kind="event", id=event)
-        outcome = self._post(json.dumps(body, indent=2).encode())
+        if body is None:
+            return
+        plan = None if event in self._struck else self._disorder.take(type=body["type"])
+        self._struck.add(event)
+        if plan is not None and self._puts_off(event, plan):
+            return
+        kind = None if plan is None else plan.kind
+        sent = posts(event=body, kind=kind, secret=self._endpoint.secret, now=self._clock())
+        outcomes = [self._post(one) for one in sent]
+        self._note(event, attempts, outcomes[-1])
+
+    def _puts_off(self, event: str, plan: Plan) -> bool:
+        """Whether the disorder is about when the event is posted, and not how."""
+        match plan.kind:
+            case DisorderKind.REORDER:
+                self._overtaken.add(event)
+            case DisorderKind.DELAY:
+                self._delayed[event] = self._clock() + plan.seconds
+            case DisorderKind.MISSING:
+                with self._store.transaction():
+                    self._store.give_up(event=event, attempts=MAX_ATTEMPTS)
+            case _:
+                return False
+        return True
+
+    def _note(self, event: str, attempts: int, outcome: str) -> None:
         is_delivered = outcome.startswith("2")
         with self._store.transaction():
             self._store.note_attempt(event=event, outcome=outcome, is_delivered=is_delivered)
@@ -116,21 +147,23 @@ class Deliverer:
             self._due.pop(event, None)
         else:
             self._due[event] = time.monotonic() + min(self._first_wait * 2**attempts, LONGEST_WAIT_SECONDS)
+        if is_delivered and self._overtaken:
+            self._overtaken.clear()
+            self._wake.set()
         logger.log(logging.INFO if is_delivered else logging.WARNING, "webhook %s: %s", event, outcome)
 
-    def _post(self, payload: bytes) -> str:
+    def _post(self, post: Post) -> str:
         """The status that the endpoint answered, or what kept it from answering. Redirects are not followed."""
         parts = urlsplit(self._endpoint.url)
-        signature = sign(payload=payload, secret=self._endpoint.secret, timestamp=self._clock())
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature,
+            "Stripe-Signature": post.signature,
             "User-Agent": "Stripe/1.0 (agentmeter sandbox)",
         }
         target = parts.path or "/"
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ANSWER_SECONDS)
         try:
-            connection.request("POST", f"{target}?{parts.query}" if parts.query else target, payload, headers)
+            connection.request("POST", f"{target}?{parts.query}" if parts.query else target, post.payload, headers)
             return str(connection.getresponse().status)
         except (OSError, http.client.HTTPException) as error:
             return f"no answer: {type(error).__name__}"
