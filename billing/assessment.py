@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import count
 from types import MappingProxyType
 from typing import Final
 
-from billing import contracts, coupons, dues, prepayments, surroundings
+from billing import contracts, coupons, dues, naming, prepayments, surroundings
 from billing.contracts import PAUSED, TRIAL, Contract
 from billing.dues import Due, Prepaid, Run, Unused
 from billing.models import BillingPeriod
@@ -24,7 +23,6 @@ from billing.rating.terms import Discount, TaxRule, Terms
 from billing.rating.usage import Part, Usage
 from metering import usage
 
-AGAIN: Final = "~"  # tells two agreements on one rate card apart within a cycle; no key has it
 _FREE: Final[Mapping[str, str]] = MappingProxyType({TRIAL: "free trial", PAUSED: "paused"})
 
 
@@ -122,7 +120,7 @@ def assess(question: Question) -> Assessment:
     rated = statement.rate(inputs.terms)
     late = {one.adjustment.source: one.reference for one in question.late}
     references = tuple(late.get(line.source) or _reference(line, inputs.charged, inputs.back) for line in rated.lines)
-    return Assessment(_in_plain_keys(rated), references, question.contract.change_id, inputs.terms.tax)
+    return Assessment(naming.in_plain_keys(rated=rated), references, question.contract.change_id, inputs.terms.tax)
 
 
 def gather(question: Question) -> Inputs:
@@ -134,7 +132,7 @@ def gather(question: Question) -> Inputs:
         _dues(question, runs, prepaid),
         key=lambda due: (order[due.run.planned.card.key], due.service.period.starts_at),
     )
-    charged = dict(_named(due for due in found if not due.run.free))
+    charged = dict(naming.named(found=(due for due in found if not due.run.free)))
     back = _unused(runs, prepaid) if question.moment == Moment.CLOSING else {}
     free = tuple(due for due in found if due.run.free and due.run.planned.card.meter)
     beside: tuple[Adjustment, ...] = (
@@ -180,23 +178,12 @@ def _unused(runs: Sequence[Run], prepaid: Sequence[Prepaid]) -> dict[str, Unused
     return {f"unused:{one.prepaid.line_id}": one for one in dues.unused(runs=runs, prepaid=prepaid)}
 
 
-def _named(found: Iterable[Due]) -> Iterator[tuple[str, Due]]:
-    """Yield each due under a key of its own: the rate card's, marked where its terms changed within the cycle."""
-    taken: set[str] = set()
-    for due in found:
-        key = due.run.planned.card.key
-        names = (key if number == 1 else f"{key}{AGAIN}{number}" for number in count(1))
-        name = next(name for name in names if name not in taken)
-        taken.add(name)
-        yield name, due
-
-
 def _terms(question: Question, charged: Mapping[str, Due], adjustments: tuple[Line, ...]) -> Terms:
     contract, cycle, period = question.contract, question.cycle, question.period
     currency = contract.subscription.currency
     names: dict[str, list[str]] = defaultdict(list)
     for name in charged:
-        names[plain_key(name)].append(name)
+        names[naming.plain_key(name=name)].append(name)
     version = surroundings.version_at_end(contract, cycle)
     discounts = surroundings.plan_discounts(contracts.shelf(version.pk).offer, currency, names)
     is_closing = question.moment == Moment.CLOSING
@@ -232,17 +219,17 @@ def _tax(question: Question, charged: Mapping[str, Due], back: Mapping[str, Unus
         return question.taxed[0]
     names: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, due in charged.items():
-        names[due.run.version_id][plain_key(name)].append(name)
+        names[due.run.version_id][naming.plain_key(name=name)].append(name)
     for source, one in back.items():
         names[one.prepaid.version_id][one.prepaid.card].append(_given_back(one.prepaid, source))
     for late in question.late:
-        names[late.version_id][plain_key(late.adjustment.card)].append(late.adjustment.card)
+        names[late.version_id][naming.plain_key(name=late.adjustment.card)].append(late.adjustment.card)
     return surroundings.tax(question.contract, question.cycle, names)
 
 
 def _given_back(prepaid: Prepaid, source: str) -> str:
     """Return the key under which time is given back: it may be of another version than what is charged."""
-    return f"{prepaid.card}{AGAIN}{source}"
+    return naming.marked(key=prepaid.card, mark=source)
 
 
 def _measure(question: Question, due: Due) -> Usage:
@@ -288,18 +275,3 @@ def _reference(line: Line, charged: Mapping[str, Due], back: Mapping[str, Unused
         return Reference(prepaid.rate_card_id, prepaid.terms, prepaid.line_id)
     due = charged.get(line.card)
     return Reference() if due is None else Reference(due.run.rate_card_id, due.run.terms)
-
-
-def _in_plain_keys(rated: RatedPeriod) -> RatedPeriod:
-    """Return what was rated under the rate cards' own keys; of what is carried, that of the terms which hold last."""
-    return replace(
-        rated,
-        lines=tuple(replace(line, card=plain_key(line.card)) for line in rated.lines),
-        draws=tuple(replace(draw, card=plain_key(draw.card)) for draw in rated.draws),
-        carried={plain_key(key): quantity for key, quantity in rated.carried.items()},
-    )
-
-
-def plain_key(name: str) -> str:
-    """Return a rate card's own key, without what tells its agreements within a cycle apart."""
-    return name.partition(AGAIN)[0]

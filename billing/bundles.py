@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
-from billing import assessment, catalog, contracts, invoicing, planned, sources
+from billing import catalog, contracts, invoicing, naming, planned, sources
 from billing.dues import Due
 from billing.errors import InvoiceStateError
 from billing.models import Invoice
@@ -185,7 +185,7 @@ def _references(part: Part) -> dict[str, tuple[str, str]]:
     back = {source: (one.prepaid.card, one.prepaid.terms) for source, one in part.inputs.back.items()}
     late = {
         one.adjustment.source: (
-            assessment.plain_key(one.adjustment.card) if one.reference.rate_card_id else "",
+            naming.plain_key(name=one.adjustment.card) if one.reference.rate_card_id else "",
             one.reference.terms,
         )
         for one in part.question.late

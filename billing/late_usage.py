@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Max, Q, Sum
 
-from billing import assessment, contracts, credit_notes, mirroring, sides, subscriptions
+from billing import contracts, credit_notes, mirroring, naming, sides, subscriptions
 from billing.assessment import Belated, Question
 from billing.credit_notes import Cause
 from billing.models import BillingPeriod, Invoice, LateDifference
@@ -214,7 +214,7 @@ def _late(
     currency = period.subscription.currency
     source = f"{_PREFIX}{period.pk}:{key}"
     return Late(
-        card=f"{side.card}{assessment.AGAIN}{source}",
+        card=naming.marked(key=side.card, mark=source),
         label=_label(period, is_more=now[1] - billed[1] >= settled[1]),
         description=side.description,
         meter=side.meter,
