@@ -5,6 +5,7 @@ run without parameters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import connection
@@ -51,6 +52,11 @@ def content(rules: Iterable[Rule]) -> Composable:
     """Return the columns of an event that these meters read; its texts only where one asks for them."""
     is_latest = any(rule.aggregation.key == "latest" for rule in rules)
     return _CONTENT.format(names=_NAMES if is_latest else SQL(""))
+
+
+def times(values: Iterable[datetime]) -> Literal:
+    """Return an array of times; as one text, because there may be thousands."""
+    return Literal("{" + ",".join(at.astimezone(UTC).isoformat() for at in values) + "}")
 
 
 def one_of(column: Composable, values: Sequence[str]) -> Composable:

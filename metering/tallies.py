@@ -3,7 +3,7 @@
 One statement sees one state of the database, so windows and events are always those of the same fold.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -219,8 +219,8 @@ def _from_windows(question: Question, stretches: Sequence[Stretch]) -> Composabl
         weighted=_weighted(question, _WINDOW_WEIGHT, time),
         bucket=time if question.rule.aggregation.key == "peak" else SQL("NULL::timestamptz"),
         widths=Literal([one.width for one in stretches]),
-        starts=_times([one.starts_at for one in stretches]),
-        ends=_times([one.ends_at for one in stretches]),
+        starts=readings.times([one.starts_at for one in stretches]),
+        ends=readings.times([one.ends_at for one in stretches]),
         customer=Literal(question.customer_id),
         meter=Literal(question.rule.id),
         environment=Literal(question.environment),
@@ -251,9 +251,9 @@ def _from_events(question: Question, source: Composable, *, value: Composable, w
 def _edges(question: Question, stretches: Sequence[Stretch]) -> Composable:
     return _EDGES.format(
         relation=question.relation or readings.EVENTS,
-        starts=_times([one.starts_at for one in stretches]),
-        ends=_times([one.ends_at for one in stretches]),
-        received=_times([_received(one.starts_at) for one in stretches]),
+        starts=readings.times([one.starts_at for one in stretches]),
+        ends=readings.times([one.ends_at for one in stretches]),
+        received=readings.times([_received(one.starts_at) for one in stretches]),
         customer=Literal(question.customer_id),
         environment=Literal(question.environment),
         type=readings.matches_type(question.rule),
@@ -288,15 +288,10 @@ def _group(question: Question, column: Mapping[str, Composable]) -> Composable:
 
 def _bounds(question: Question) -> Composable:
     return SQL("{}::timestamptz[]").format(
-        _times([question.slices[0].starts_at, *(one.ends_at for one in question.slices)])
+        readings.times([question.slices[0].starts_at, *(one.ends_at for one in question.slices)])
     )
 
 
 def _received(starts_at: datetime) -> datetime:
     """Return the earliest receipt of what happened from `starts_at` on; it spares the partitions of earlier months."""
     return max(starts_at, BEGINNING + MAX_AHEAD) - MAX_AHEAD
-
-
-def _times(times: Iterable[datetime]) -> Literal:
-    """Return an array of times; as one text, because there may be thousands."""
-    return Literal("{" + ",".join(at.astimezone(UTC).isoformat() for at in times) + "}")
