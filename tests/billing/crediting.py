@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from billing import credit_notes, invoicing, ledger, mirroring
 from billing.credit_notes import Allocation, Cause
+from billing.models import CreditNote
 from billing.models.credit_notes import Reason
 from billing.money import Money
 from tests.billing.conftest import JUNE
@@ -28,7 +29,7 @@ def write(invoice, total=None, key="one", actor="anna", now=LATER):
     return credit_notes.draft(invoice=invoice, lines=lines, cause=cause(key, actor), now=now)
 
 
-def credit(invoice, total=None, key="one", now=LATER, **allocation):
+def credit(invoice, total=None, key="one", now=LATER, **allocation) -> CreditNote:
     """A note that is issued at once; what is allocated is given by name."""
     note = write(invoice, total, key, now=now)
     parts = None

@@ -1,6 +1,7 @@
 """Credit notes in the admin: written with a reason, and seen before they are issued; voids and write-offs likewise."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -45,13 +46,13 @@ def test_a_note_is_written_seen_and_issued(anna, invoice):
     assert CreditNote.objects.get().status == "draft"
     anna.post(address("creditnote_issue", note.pk), {"action": "issue"})
     note.refresh_from_db()
-    assert (note.number, note.issued_by, note.total) == ("CN-000001", "anna", 250)
+    assert (note.number, note.issued_by, note.total) == ("CN-000001", "anna", Decimal(250))
 
 
 def test_amounts_on_lines(anna, invoice):
     line = invoice.lines.get(description="Desk")
     lower(anna, invoice, **{f"line-{line.pk}": "40.00"})
-    assert [(one.description, one.amount) for one in CreditNote.objects.get().lines.all()] == [("Desk", 40)]
+    assert [(one.description, one.amount) for one in CreditNote.objects.get().lines.all()] == [("Desk", Decimal(40))]
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,8 @@ class Business(RuleBasedStateMachine):
         if refund is None:
             return
         if refund.status == RefundStatus.PENDING:
-            told = {"stripe_id": f"re_{refund.pk}", "refunded_at": self.now, "now": self.now}
-            refunds.settle(reference=refund.reference, **told)
+            sent = f"re_{refund.pk}"
+            refunds.settle(reference=refund.reference, stripe_id=sent, refunded_at=self.now, now=self.now)
         elif comes_back:
             refunds.fail(reference=refund.reference, reason="closed account", now=self.now)
             if refund.note:
@@ -175,7 +175,7 @@ class Business(RuleBasedStateMachine):
 
     @invariant()
     def what_is_owed_stands_where_it_should(self):
-        owed = defaultdict(Decimal)
+        owed: defaultdict[Account, Decimal] = defaultdict(Decimal)
         for invoice in Invoice.objects.filter(status__in=ISSUED):
             owed[claims.account_of(invoice=invoice)] += claims.outstanding(invoice=invoice).amount
         assert balance(Account.RECEIVABLE) == owed[Account.RECEIVABLE]
@@ -191,14 +191,14 @@ class Business(RuleBasedStateMachine):
     @invariant()
     def notes_stay_within_their_invoices_and_refunds_within_their_payments(self):
         notes = CreditNote.objects.exclude(status=CreditNoteStatus.VOID)
-        for row in notes.values("invoice__total", "invoice").annotate(sum=Sum("total")):
-            assert row["sum"] <= row["invoice__total"]
+        for invoice in notes.values("invoice__total", "invoice").annotate(sum=Sum("total")):
+            assert invoice["sum"] <= invoice["invoice__total"]
         lines = CreditNoteLine.objects.exclude(note__status=CreditNoteStatus.VOID)
-        for row in lines.values("line__amount", "line").annotate(sum=Sum("amount")):
-            assert abs(row["sum"]) <= abs(row["line__amount"])
+        for line in lines.values("line__amount", "line").annotate(sum=Sum("amount")):
+            assert abs(line["sum"]) <= abs(line["line__amount"])
         live = Refund.objects.exclude(status=RefundStatus.FAILED)
-        for row in live.values("payment__amount", "payment").annotate(sum=Sum("amount")):
-            assert row["sum"] <= row["payment__amount"]
+        for payment in live.values("payment__amount", "payment").annotate(sum=Sum("amount")):
+            assert payment["sum"] <= payment["payment__amount"]
 
     @invariant()
     def what_is_to_be_refunded_is_owed(self):

@@ -136,7 +136,7 @@ class TestBalances:
         invoice.refresh_from_db()
         assert invoice.status == InvoiceStatus.PAID
         row = StripeInvoice.objects.get()
-        assert (row.status, row.moved_to_balance, row.amount_due) == ("paid", Decimal("0.10"), 0)
+        assert (row.status, row.moved_to_balance, row.amount_due) == ("paid", Decimal("0.10"), Decimal(0))
         assert not Payment.objects.exists()
         (found,) = reconcile.compare(now=clock.now).findings
         assert (found.kind, found.severity) == ("balance_moved", "low")

@@ -44,7 +44,7 @@ def test_a_full_bucket_gives_its_burst_at_once_and_then_one_call_each_fortieth_o
 def test_a_clock_that_stands_behind_gains_nothing():
     bucket = Bucket(Decimal(0), NOW)
     left, wait = buckets.take(bucket=bucket, limit=LIMIT, now=NOW - timedelta(seconds=1))
-    assert (left.filled_at, left.tokens) == (NOW, -1)
+    assert (left.filled_at, left.tokens) == (NOW, Decimal(-1))
     assert wait == timedelta(seconds=1, milliseconds=40)
 
 
