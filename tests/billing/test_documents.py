@@ -72,7 +72,7 @@ def test_a_paper_has_the_parties_the_dates_the_lines_and_their_formulas(invoice,
         "Issued": "1 Jun 2026",
         "Due": "1 Jul 2026",
         "Purchase order": "PO <4711>",
-        "Plan": "Agent activity, version 1",
+        "Plan": "Agent activity, version 2",
         "Period": "1 May 2026 to 31 May 2026",
     }
     (section,) = made.sections

@@ -79,7 +79,7 @@ def test_no_line_is_moved_off_an_issued_invoice(invoice):
 def test_a_published_version_and_its_cards(publish):
     version = publish("activity")
     card = version.rate_cards.order_by("position")[0]
-    draft = PlanVersion.objects.create(plan=version.plan, number=2, currencies=["EUR"], created_at=MAY)
+    draft = PlanVersion.objects.create(plan=version.plan, number=version.number + 1, currencies=["EUR"], created_at=MAY)
     assert refuses(lambda: PlanVersion.objects.filter(pk=version.pk).update(currencies=["USD"]))
     assert refuses(lambda: PlanVersion.objects.filter(pk=version.pk).update(status="draft"))
     assert refuses(lambda: RateCard.objects.filter(pk=card.pk).update(prices={"EUR": {"kind": "flat", "amount": "0"}}))
