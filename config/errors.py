@@ -56,7 +56,6 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     metering.errors.InvalidVoidError: (422, "The event cannot be taken back so"),
     metering.errors.MeteringError: (400, "The question cannot be answered"),
     billing.errors.ChangeFieldError: (422, "The change cannot be asked for so"),
-    billing.stripe.errors.CounterpartError: (409, "Stripe has no customer to open this for"),
     billing.errors.ChangeRefusedError: (409, "The subscription cannot be changed so"),
     billing.errors.SubscriptionExistsError: (409, "The customer has a subscription"),
     billing.errors.PlanVersionConflictError: (409, "The version is published with other content"),
@@ -74,8 +73,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     billing.errors.MoneyError: (422, "The amount cannot be used"),
     billing.errors.PeriodError: (422, "The time cannot be used"),
     billing.errors.RatingError: (409, "The usage cannot be priced"),
-    billing.errors.PeriodNotDueError: (409, "The period cannot be closed yet"),
-    billing.errors.UsageNotFoldedError: (409, "Usage is still on its way"),
+    billing.errors.CloseError: (409, "The period cannot be closed now"),
+    billing.stripe.errors.CounterpartError: (409, "Stripe has no customer to open this for"),
     billing.errors.InvoiceError: (409, "The invoice cannot do this"),
     billing.errors.PaymentConflictError: (409, "The payment is recorded with other facts"),
     billing.errors.CreditConflictError: (409, "The grant is recorded with other facts"),
@@ -95,9 +94,14 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     drf.UnsupportedMediaType: (415, "The content type is not understood"),
     drf.ValidationError: (400, "The request is not valid"),
 }
-# Never a caller's doing: a booking that does not add up, and what passes between us and Stripe, whose door for webhooks
-# has answers of its own. Whatever else of these comes to a caller is our fault, 503.
-INTERNAL: tuple[type[Exception], ...] = (billing.errors.LedgerError, billing.stripe.errors.CollectionError)
+# Never a caller's doing: a booking that does not add up, a schedule that the settings say wrongly, and what passes
+# between us and Stripe, whose door for webhooks has answers of its own. Where the table says nothing of one of these
+# and it comes to a caller, it is our fault, 503.
+INTERNAL: tuple[type[Exception], ...] = (
+    billing.errors.LedgerError,
+    billing.errors.DunningError,
+    billing.stripe.errors.CollectionError,
+)
 RETRY_SECONDS = 5
 API_PREFIXES = ("/v1/", "/api/v1/")
 # Doors whose clients know another form of error than problem+json; an answer's headers are kept. Where one address has

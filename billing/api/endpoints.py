@@ -59,6 +59,8 @@ class WebhookEndpointDetail(APIView):
         """Change an endpoint; `is_enabled` switches it off, or on again, and what waited for it is sent then."""
         endpoint = _endpoint(request, endpoint_id)
         fields = _fields(request, {"url", "description", "types", "is_enabled"})
+        if not fields:
+            raise ParseError("Name at least one field to change: url, description, types or is_enabled.")
         changed = registry.change(
             endpoint=endpoint,
             url=fields.get("url", endpoint.url),

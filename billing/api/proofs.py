@@ -54,12 +54,13 @@ class InvoiceExplanation(APIView):
     def get(self, request: Request, number: str) -> Response:
         """Answer how each line of an invoice came about; with `line` that one's windows and a page of its events."""
         invoice = find_invoice(request, number)
+        after, limit = _cursor(request.query_params.get("cursor")), _limit(request.query_params.get("limit"))
         if "line" not in request.query_params:
             rows = [_line_of(one, invoice.currency) for one in explain.lines(invoice=invoice)]
             return Response(_head_of(invoice) | {"lines": rows})
         found = _find_line(invoice, request)
         return Response(
-            _head_of(invoice) | {"line": _line_of(found, invoice.currency) | _sources_of(found, invoice, request)}
+            _head_of(invoice) | {"line": _line_of(found, invoice.currency) | _sources_of(found, invoice, after, limit)}
         )
 
 
@@ -119,12 +120,11 @@ def _measured_of(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _sources_of(one: Explained, invoice: Invoice, request: Request) -> dict[str, Any]:
+def _sources_of(one: Explained, invoice: Invoice, after: Place | None, limit: int) -> dict[str, Any]:
     if one.measured is None:
         return {"windows": [], "events": [], "next": None}
     zone = invoice.period.subscription.time_zone
     windows = explain.windows(measured=one.measured, zone=zone, archives=settings.ARCHIVE_DIR)
-    after, limit = _cursor(request.query_params.get("cursor")), _limit(request.query_params.get("limit"))
     page = explain.events(measured=one.measured, archives=settings.ARCHIVE_DIR, after=after, limit=limit)
     return {"windows": _windows_of(windows)} | _page_of(page)
 

@@ -11,7 +11,17 @@ from typing import Any, Final
 from billing.proof.errors import BundleError
 from billing.proof.layout import event_of
 from billing.proof.report import Report
-from runtime.wire import BatchHeader, WireError, canonical, check_chain, from_base64url, presume, restore, verify
+from runtime.wire import (
+    BatchHeader,
+    WireError,
+    canonical,
+    check_chain,
+    format_time,
+    from_base64url,
+    presume,
+    restore,
+    verify,
+)
 
 _EVENT: Final = {"batch", "place", "id", "source", "type", "subject", "environment", "time", "data", "voided"}
 _BATCH: Final = {"id", "received_at", "digest", "fold", "event_count", "events", "signed"}
@@ -227,7 +237,8 @@ def _checked(event: dict[str, Any]) -> dict[str, Any]:
         raise BundleError("a field is of another kind")
     if event["voided"] is not None and type(event["voided"]) is not int:
         raise BundleError("voided is a fold, or null")
-    _time(event["time"])
+    if format_time(_time(event["time"])) != event["time"]:  # one text for one instant, so that no bit is idle
+        raise BundleError("time is not written as the service writes it")
     return event
 
 

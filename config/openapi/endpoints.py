@@ -25,7 +25,7 @@ ENDPOINTS: Final = record(endpoints=items(ENDPOINT))
 NEW_ENDPOINT: Final = record({"description": _DESCRIPTION, "types": _TYPES}, url=_URL)
 ENDPOINT_CHANGES: Final = record(
     {"url": _URL, "description": _DESCRIPTION, "types": _TYPES, "is_enabled": FLAG},
-)
+) | {"minProperties": 1}
 DELIVERY: Final = record(
     id=TEXT,
     type=choice(*EventType.values),

@@ -40,7 +40,8 @@ JSON: Final = "application/json"
 class Operation:
     """What passes in one operation: query parameters, the body, the answer, and how it may be refused.
 
-    `repeated` is the status of an answer to what was done before.
+    `repeated` is the status of an answer to what was done before. By Accept there may be CSV, too, or papers: a page
+    and a PDF.
     """
 
     answer: Shape
@@ -49,6 +50,7 @@ class Operation:
     body: Shape | None = None
     refusals: tuple[int, ...] = ()
     csv: bool = False
+    papers: bool = False
     media: str = JSON
     repeated: int | None = None
     headers: Shape = field(default_factory=dict)
@@ -187,7 +189,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         parameters=_PAGE,
         refusals=(400, 404),
     ),
-    ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE),
+    ("billing.api.views.InvoiceDetail", "GET"): Operation(INVOICE, papers=True, refusals=(501,)),
     ("billing.api.proofs.InvoiceExplanation", "GET"): Operation(
         EXPLANATION,
         parameters=(

@@ -67,7 +67,9 @@ class Schema(AutoSchema):
             return None
         view = type(self.view)
         told = OPERATIONS[f"{view.__module__}.{view.__qualname__}", self.method]
-        found["parameters"] = [*found.get("parameters", []), *told.parameters]
+        # The Accept header says what is wanted; `format` is there for browsers, and no part of the contract.
+        passed = [one for one in found.get("parameters", []) if one["name"] != "format"]
+        found["parameters"] = [*passed, *told.parameters]
         if self.method == "POST":
             found["parameters"].append(_IDEMPOTENCY_KEY)
         if told.body is not None:
@@ -89,6 +91,8 @@ def complete(result: Shape, **_: Any) -> Shape:  # noqa: ANN401 as drf-spectacul
 
 def _responses(told: Operation, *, has_key: bool, is_writing: bool) -> Shape:
     content: Shape = {told.media: {"schema": told.answer}} | ({CSV: {"schema": {"type": "string"}}} if told.csv else {})
+    if told.papers:
+        content |= {"text/html": {"schema": {"type": "string"}}, "application/pdf": {"schema": {"type": "string"}}}
     done: Shape = {"description": HTTPStatus(told.status).phrase, "content": content}
     if told.headers:
         done["headers"] = told.headers

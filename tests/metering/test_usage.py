@@ -289,7 +289,7 @@ def test_a_question_that_cannot_be_answered_names_what_is_wrong(error, question)
 
 def test_the_meters_say_what_they_are():
     found = {one.key: one for one in usage.meters()}
-    assert set(found) == {"seats", "compute-seconds", "turns", "decisions", "tasks", "decision-peak"}
+    assert set(found) == {"seats", "compute-seconds", "turns", "decisions", "tasks", "finished-tasks", "decision-peak"}
     assert (found["seats"].aggregation, found["seats"].unit, found["seats"].is_summable) == (
         "level",
         "seat-second",
