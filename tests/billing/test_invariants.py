@@ -1,6 +1,6 @@
 """The invariants of usage and of closing, by their numbers in the list that the design is held to.
 
-17, 18 and 20 (frozen invoices, shrinking usage, voids) stand with credit notes and voids.
+2 to 13, 18, 21 and 36 are in `test_invariants_of_money`, 17 and 20 stand with voids and the ledger's state machine.
 """
 
 from datetime import UTC, datetime, timedelta
