@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from typing import Final
 
 from django.db import connection, transaction
@@ -53,9 +53,9 @@ def draft_all(*, bills: Iterable[Bill], now: datetime) -> int:
     with memory.remembering(), _writers() as writers:
         pending: dict[ThreadPoolExecutor, Future[int]] = {}
         for writer in cycle(writers):
-            written += pending.pop(writer).result() if writer in pending else 0
             if not (chunk := list(islice(rows, CHUNK))):
                 break
+            written += pending.pop(writer).result() if writer in pending else 0
             pending[writer] = writer.submit(_store, chunk, now)
         return written + sum(one.result() for one in pending.values())
 
@@ -94,18 +94,21 @@ def _claim(periods: Sequence[int], now: datetime) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
         cursor.execute(
-            f"UPDATE {table} SET status = %s, closed_at = %s WHERE id = ANY(%s) AND status = %s RETURNING id",  # noqa: S608 a table of ours
+            f"WITH claimed AS ("  # noqa: S608 a table of ours
+            f" UPDATE {table} SET status = %s, closed_at = %s WHERE id = ANY(%s) AND status = %s RETURNING id"
+            f") SELECT array_agg(id) FROM claimed",  # one row: thousands of them take longer than what they say
             [PeriodStatus.CLOSED, now, list(periods), PeriodStatus.OPEN],
         )
-        return set(chain.from_iterable(cursor.fetchall()))
+        return set(cursor.fetchone()[0] or ())
 
 
 def _take_numbers(count: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('billing_invoice', 'id')) FROM generate_series(1, %s)", [count]
+            "SELECT array_agg(nextval(pg_get_serial_sequence('billing_invoice', 'id'))) FROM generate_series(1, %s)",
+            [count],
         )
-        return list(chain.from_iterable(cursor.fetchall()))
+        return cursor.fetchone()[0] or []
 
 
 def _copy(table: str, rows: Iterator[str]) -> None:
