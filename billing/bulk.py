@@ -17,7 +17,7 @@ from billing.models.subscriptions import PeriodStatus
 from billing.rating import memory
 from billing.texts import Text, Texts
 
-CHUNK: Final = 2000
+CHUNK: Final = 1000
 _WRITERS: Final = 2  # while one waits for the disk or for Python, the other has the database at work
 _MEMORY: Final = "32MB"  # holds the lines of a chunk, which a trigger sees together, and else would go to disk for it
 _BLOCK: Final = 100  # drafts handed over at once: 100 KB are not copied again on their way, and keep the database busy
