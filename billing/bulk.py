@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from typing import Final
 
 from django.db import connection, transaction
@@ -17,7 +17,7 @@ from billing.models.subscriptions import PeriodStatus
 from billing.rating import memory
 from billing.texts import Text, Texts
 
-CHUNK: Final = 2000
+CHUNK: Final = 1000
 _WRITERS: Final = 2  # while one waits for the disk or for Python, the other has the database at work
 _MEMORY: Final = "32MB"  # holds the lines of a chunk, which a trigger sees together, and else would go to disk for it
 _BLOCK: Final = 100  # drafts handed over at once: 100 KB are not copied again on their way, and keep the database busy
@@ -53,9 +53,9 @@ def draft_all(*, bills: Iterable[Bill], now: datetime) -> int:
     with memory.remembering(), _writers() as writers:
         pending: dict[ThreadPoolExecutor, Future[int]] = {}
         for writer in cycle(writers):
-            written += pending.pop(writer).result() if writer in pending else 0
             if not (chunk := list(islice(rows, CHUNK))):
                 break
+            written += pending.pop(writer).result() if writer in pending else 0
             pending[writer] = writer.submit(_store, chunk, now)
         return written + sum(one.result() for one in pending.values())
 
@@ -94,18 +94,21 @@ def _claim(periods: Sequence[int], now: datetime) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
         cursor.execute(
-            f"UPDATE {table} SET status = %s, closed_at = %s WHERE id = ANY(%s) AND status = %s RETURNING id",  # noqa: S608 a table of ours
+            f"WITH claimed AS ("  # noqa: S608 a table of ours
+            f" UPDATE {table} SET status = %s, closed_at = %s WHERE id = ANY(%s) AND status = %s RETURNING id"
+            f") SELECT array_agg(id) FROM claimed",  # one row: thousands of them take longer than what they say
             [PeriodStatus.CLOSED, now, list(periods), PeriodStatus.OPEN],
         )
-        return set(chain.from_iterable(cursor.fetchall()))
+        return set(cursor.fetchone()[0] or ())
 
 
 def _take_numbers(count: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('billing_invoice', 'id')) FROM generate_series(1, %s)", [count]
+            "SELECT array_agg(nextval(pg_get_serial_sequence('billing_invoice', 'id'))) FROM generate_series(1, %s)",
+            [count],
         )
-        return list(chain.from_iterable(cursor.fetchall()))
+        return cursor.fetchone()[0] or []
 
 
 def _copy(table: str, rows: Iterator[str]) -> None:

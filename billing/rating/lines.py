@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 from billing.money import Money, total
 from billing.periods import Period
@@ -21,11 +23,14 @@ def detail_of(rows: Rows) -> list[dict[str, str]]:
         {
             "text": row.text,
             "quantity": text_of(row.quantity),
-            "unit_price": "" if row.unit_price is None else text_of(row.unit_price),
+            "unit_price": "" if row.unit_price is None else _price_text(row.unit_price),
             "amount": "" if row.amount is None else text_of(row.amount),
         }
         for row in rows
     ]
+
+
+_price_text: Final = lru_cache(maxsize=1024)(text_of)  # prices are few, and are written on every line
 
 
 class LineKind(StrEnum):

@@ -23,7 +23,7 @@ from tests.bench import cycles
 from tests.bench.cycles import FEBRUARY, JANUARY, Cycle
 from tests.bench.offer import OFFER
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 @dataclass(slots=True)
@@ -82,9 +82,12 @@ def measure(version: PlanVersion, *, subscriptions: int, one_by_one: int) -> Tim
         gc.collect()
         gc.freeze()  # what was made for the measurement is much, and a close has it not
         task = bar.add_task("rating and storing", total=subscriptions)
+        pairs = list(zip(alone[::2], alone[1::2], strict=True))
+        size = -(-subscriptions // ROUNDS)
         for number in range(ROUNDS):
-            _round(times, in_bulk[number::ROUNDS], alone[number::ROUNDS])
-            bar.advance(task, len(in_bulk[number::ROUNDS]))
+            some = in_bulk[number * size : (number + 1) * size]
+            _round(times, some, pairs[number::ROUNDS])
+            bar.advance(task, len(some))
     assert Invoice.objects.filter(created_at=FEBRUARY, status="draft").count() == len(made)
     return times
 
@@ -94,12 +97,12 @@ def progress() -> Progress:
     return Progress(console=Console(stderr=True), transient=True)
 
 
-def _round(times: Times, in_bulk: Sequence[Cycle], alone: Sequence[Cycle]) -> None:
+def _round(times: Times, in_bulk: Sequence[Cycle], alone: Sequence[tuple[Cycle, Cycle]]) -> None:
     some = in_bulk[:: max(1, len(in_bulk) // 1000)]
     times.rated.take(lambda: [cycle.bill() for cycle in some], len(some))
     bills = (cycle.bill() for cycle in in_bulk)
     times.bulk.take(lambda: bulk.draft_all(bills=bills, now=FEBRUARY), len(in_bulk))
-    for one, other in zip(alone[::2], alone[1::2], strict=False):
+    for one, other in alone:
         times.drafted.take(partial(_close, one, _draft), 1)
         times.inserted.take(partial(_close, other, _insert), 1)
 
