@@ -84,6 +84,8 @@ def test_the_keyboard_reaches_the_content_first_and_then_everything(acme, open_p
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Cheapest plan for your usage"
+    page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('aria-labelledby')") == "spend-title"
     page.keyboard.press("Tab")
     assert page.evaluate(focused) == "Turns"
