@@ -1,8 +1,6 @@
 """Many workers at once: one invoice a period, and numbers without a gap."""
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -18,25 +16,11 @@ from billing.money import Money
 from tests.billing.agreement import ANNA, fee, plan, start
 from tests.billing.conftest import JUNE, MAY
 from tests.billing.usage import invoiced
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("committed")
 
 DUE = JUNE + timedelta(hours=2)
-
-
-def at_once(*actions):
-    """Run the actions in threads with connections of their own, started together."""
-    barrier = threading.Barrier(len(actions), timeout=20)
-
-    def run(action):
-        try:
-            barrier.wait()
-            return action()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(run, action) for action in actions]]
 
 
 def test_a_period_closed_by_many_workers_has_one_invoice(acme, subscribe, send):

@@ -13,7 +13,7 @@ from billing.models import BillingPeriod, CloseChunk, CloseRun, Invoice
 from billing.models.subscriptions import PeriodStatus
 from tests.billing.agreement import metered, plan, start
 from tests.billing.conftest import JUNE, MAY
-from tests.billing.test_closing_at_once import at_once
+from tests.threads import at_once
 
 GRACE = timedelta(hours=2)
 DUE, CLOCK = JUNE + GRACE, datetime(2026, 11, 1, tzinfo=UTC)

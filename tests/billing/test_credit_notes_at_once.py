@@ -1,11 +1,10 @@
 """Many people at one invoice: notes never go beyond it, refunds never beyond what was paid, each thing happens once."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from billing import credit_notes, mirroring, recognition, refunds, voiding
@@ -14,25 +13,12 @@ from billing.models import CreditNote, CreditNoteLine, DeferralMove, Invoice, Le
 from tests.billing.agreement import close, fee, plan, start
 from tests.billing.conftest import JUNE, MAY
 from tests.billing.crediting import LATER, books, cause, credit, euro, pay, write
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("committed")
 
 
-def at_once(*actions):
-    """Run the actions in threads with connections of their own, started together; a refusal is a result."""
-    barrier = threading.Barrier(len(actions), timeout=20)
-
-    def run(action):
-        try:
-            barrier.wait()
-            return action()
-        except (BeyondInvoiceError, InvoiceStateError, RefundError, IntegrityError) as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(run, action) for action in actions]]
+together = partial(at_once, refusals=(BeyondInvoiceError, InvoiceStateError, RefundError, IntegrityError))
 
 
 @pytest.fixture
@@ -47,7 +33,7 @@ def test_notes_written_at_once_never_exceed_the_invoice(invoice):
         made = credit_notes.draft(invoice=invoice, lines=lines, cause=cause(key), now=LATER)
         return credit_notes.issue(note=made, actor="ben", now=LATER)
 
-    results = at_once(*[lambda key=key: note(str(key)) for key in range(5)])
+    results = together(*[lambda key=key: note(str(key)) for key in range(5)])
     assert sum(isinstance(one, CreditNote) for one in results) == 3
     numbers = CreditNote.objects.order_by("number").values_list("number", flat=True)
     assert list(numbers) == ["CN-000001", "CN-000002", "CN-000003"]
@@ -65,20 +51,20 @@ def test_the_database_refuses_though_nobody_took_a_lock(invoice):
             raw = CreditNote.objects.create(**row, needs_approval=False, drafted_by="x", drafted_at=LATER)
             CreditNoteLine.objects.create(note=raw, position=1, line=line, amount=40)
 
-    results = at_once(*[lambda number=number: add(number) for number in range(4)])
+    results = together(*[lambda number=number: add(number) for number in range(4)])
     assert sum(isinstance(one, IntegrityError) for one in results) == 3
     assert CreditNoteLine.objects.aggregate(sum=Sum("amount"))["sum"] == 80
 
 
 def test_a_note_issued_by_many_is_issued_once(invoice):
     note = write(invoice, "30.00")
-    at_once(*[lambda: credit_notes.issue(note=note, actor="ben", now=LATER)] * 4)
+    together(*[lambda: credit_notes.issue(note=note, actor="ben", now=LATER)] * 4)
     assert LedgerTransaction.objects.filter(key__startswith="credit-note:").count() == 1
 
 
 def test_a_payment_and_a_note_at_once_leave_nothing_uncounted(invoice):
     note = write(invoice, "100.00")
-    at_once(
+    together(
         lambda: pay(invoice, "100.00"),
         lambda: credit_notes.issue(note=note, actor="ben", now=LATER),
     )
@@ -92,7 +78,7 @@ def test_a_payment_and_a_note_at_once_leave_nothing_uncounted(invoice):
 
 def test_a_void_a_note_and_a_payment_at_once_are_one_of_them_or_follow_each_other(invoice):
     note_lines = mirroring.whole(invoice=invoice)
-    results = at_once(
+    results = together(
         lambda: voiding.void(invoice=invoice, actor="a", reason="r", now=LATER),
         lambda: voiding.void(invoice=invoice, actor="a", reason="r", now=LATER),
         lambda: credit_notes.draft(invoice=invoice, lines=note_lines, cause=cause(), now=LATER),
@@ -110,7 +96,7 @@ def test_refunds_at_once_never_exceed_the_payment(invoice):
     pay(invoice, "100.00")
     payment = Payment.objects.get()
     facts = {"payment": payment, "amount": euro("40.00"), "refunded_at": LATER, "now": LATER}
-    results = at_once(*[lambda key=key: refunds.record(stripe_id=f"re_{key}", **facts) for key in range(4)])
+    results = together(*[lambda key=key: refunds.record(stripe_id=f"re_{key}", **facts) for key in range(4)])
     assert sum(isinstance(one, RefundError) for one in results) == 2
     assert Refund.objects.aggregate(sum=Sum("amount"))["sum"] == 80
 
@@ -119,13 +105,13 @@ def test_a_refund_settled_by_many_is_booked_once(invoice):
     pay(invoice, "100.00")
     credit(invoice, None, refund=euro("100.00"))
     told = {"refunded_at": LATER, "now": LATER}
-    at_once(*[lambda: refunds.settle(reference="CN-000001-R1", stripe_id="re_1", **told)] * 4)
+    together(*[lambda: refunds.settle(reference="CN-000001-R1", stripe_id="re_1", **told)] * 4)
     assert books() == {}
 
 
 def test_workers_that_earn_at_once_earn_each_day_once(acme):
     close(start(acme, plan(fee("31.00", billed="advance"))), MAY)
-    at_once(*[lambda: recognition.recognise(now=JUNE)] * 4)
+    together(*[lambda: recognition.recognise(now=JUNE)] * 4)
     recognition.recognise(now=JUNE)
     assert DeferralMove.objects.count() == 31
     assert DeferralMove.objects.aggregate(sum=Sum("amount"))["sum"] == Decimal(31)

@@ -17,8 +17,8 @@ from billing.models.subscriptions import PeriodStatus
 from metering import usage
 from tests.billing.agreement import metered, plan, start
 from tests.billing.conftest import JUNE, MAY
-from tests.billing.test_closing_at_once import at_once
 from tests.billing.usage import invoiced
+from tests.threads import at_once
 
 GRACE = timedelta(hours=2)
 DUE, JULY = JUNE + GRACE, datetime(2026, 7, 1, tzinfo=UTC)

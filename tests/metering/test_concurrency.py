@@ -2,7 +2,6 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,23 +10,9 @@ from django.db import connection, transaction
 from metering import fold, usage
 from metering.models import Batch, Event, EventKey, Fold, Window
 from tests.metering.factories import ACME, LATER, NOON, decision, fold_now, send, turn, verdicts
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("committed")
-
-
-def at_once(*actions):
-    """Run the actions in threads with connections of their own, started together."""
-    barrier = threading.Barrier(len(actions), timeout=20)
-
-    def run(action):
-        try:
-            barrier.wait()
-            return action()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(run, action) for action in actions]]
 
 
 def turns_counted():

@@ -9,7 +9,7 @@ from metering import backfill, corrections, fold, meters, usage
 from metering.models import Batch, Event, Void
 from tests.metering.factories import ACME, LATER, fold_now, send, usage_event
 from tests.metering.streams import PLAIN, RULES, START, TYPE, compare
-from tests.metering.test_concurrency import at_once
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("committed")
 

@@ -1,12 +1,10 @@
 """Many exporters and workers at once: each span is kept once, each trace written once, and nobody waits in a circle."""
 
 import random
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -18,23 +16,9 @@ from metering.models import Batch, Event
 from tests.factories import customer
 from tests.otlp import factories as make
 from tests.otlp.test_traces import ONE_RUN, kinds
+from tests.threads import at_once
 
 EXPORTERS = 6
-
-
-def at_once(*actions):
-    """Run the actions in threads with connections of their own, started together."""
-    barrier = threading.Barrier(len(actions), timeout=20)
-
-    def run(action):
-        try:
-            barrier.wait()
-            return action()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(run, action) for action in actions]]
 
 
 @pytest.fixture
@@ -73,7 +57,7 @@ def test_a_span_that_arrives_while_its_trace_is_written_is_not_lost(acme):
         arrivals.store(caller=caller, spans=rest, now=make.NOW)
         at_once(
             make.complete,
-            lambda late=late: arrivals.store(caller=caller, spans=[late], now=make.NOW + timedelta(minutes=2)),
+            partial(arrivals.store, caller=caller, spans=[late], now=make.NOW + timedelta(minutes=2)),
         )
     make.complete(timedelta(minutes=5))
     assert set(Trace.objects.values_list("state", flat=True)) == {TraceState.DONE}
