@@ -126,3 +126,14 @@ def _months(interval: str) -> int:
         return MONTHS[interval]
     except KeyError:
         raise PeriodError(f"{interval!r} is not one of {', '.join(MONTHS)}") from None
+
+
+def instant(*, text: str) -> datetime:
+    """Return an ISO 8601 time that names its offset. Raises PeriodError."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise PeriodError(f"{text!r} is no ISO 8601 time") from None
+    if at.utcoffset() is None:
+        raise PeriodError(f"{text!r} has no offset from UTC")
+    return at

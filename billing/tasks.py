@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
-from billing import credits, mails, recognition, recurring_grants, rehearsals, runs, top_ups
+from billing import credits, mails, periods, recognition, recurring_grants, rehearsals, runs, top_ups
 from billing.dunning import reminders
 from billing.endpoints import delivery, devices
-from billing.errors import PeriodError
 from billing.models import Rehearsal
 
 
@@ -19,7 +18,7 @@ def close_periods(now: str | None = None) -> None:
     for anything else.
     """
     clock = datetime.now(UTC)
-    runs.start(as_of=clock if now is None else _instant(now), now=clock)
+    runs.start(as_of=clock if now is None else periods.instant(text=now), now=clock)
     for chunk_id in runs.to_send(now=clock):
         close_chunk.delay(chunk_id)
 
@@ -38,7 +37,7 @@ def keep_credits(now: str | None = None) -> None:
 
     `now` as in close_periods.
     """
-    at = datetime.now(UTC) if now is None else _instant(now)
+    at = datetime.now(UTC) if now is None else periods.instant(text=now)
     recurring_grants.grant_due(now=at)
     credits.expire_due(now=at)
     top_ups.due(now=at)
@@ -50,7 +49,7 @@ def recognise_revenue(now: str | None = None) -> None:
 
     `now` as in close_periods.
     """
-    recognition.recognise(now=datetime.now(UTC) if now is None else _instant(now))
+    recognition.recognise(now=datetime.now(UTC) if now is None else periods.instant(text=now))
 
 
 @shared_task(name="billing.tasks.rehearse")
@@ -65,7 +64,7 @@ def dun(now: str | None = None) -> None:
 
     `now` as in close_periods.
     """
-    reminders.dun(now=datetime.now(UTC) if now is None else _instant(now))
+    reminders.dun(now=datetime.now(UTC) if now is None else periods.instant(text=now))
 
 
 @shared_task(name="billing.tasks.send_mails")
@@ -84,13 +83,3 @@ def tell_findings() -> None:
 def deliver_webhooks() -> None:
     """Send customers' endpoints what they are to be told; safe to run beside itself."""
     delivery.deliver(clock=lambda: datetime.now(UTC))
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise PeriodError(f"{text!r} is no ISO 8601 time") from None
-    if at.utcoffset() is None:
-        raise PeriodError(f"{text!r} has no offset from UTC")
-    return at

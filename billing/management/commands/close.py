@@ -3,7 +3,7 @@
 import multiprocessing
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typing_extensions import override
 
 from billing import runs, workers
+from billing.management import arguments
 from billing.models import CloseRun
 
 _LOOKS: Final = 10  # a second, at how far the workers are
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare as of when, and by how many processes."""
-        parser.add_argument("--now", type=_instant, help="close as of this ISO 8601 time, with an offset")
+        parser.add_argument("--now", type=arguments.instant, help="close as of this ISO 8601 time, with an offset")
         parser.add_argument("--workers", type=int, default=1, help="so many processes at once (1)")
         parser.add_argument("--run", type=int, help="only do what is left of this run that no other process is on")
 
@@ -77,13 +78,3 @@ def _started(run_id: int, number: int) -> list[multiprocessing.process.BaseProce
 
 def _clock() -> datetime:
     return datetime.now(UTC)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no ISO 8601 time") from None
-    if at.utcoffset() is None:
-        raise ArgumentTypeError(f"{text!r} has no offset from UTC")
-    return at

@@ -1,6 +1,6 @@
 """`manage.py conservation`: says of every accepted event whether it is pending, billed, zero-rated or excluded."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from typing_extensions import override
 from agents.models import Customer
 from billing import conservation
 from billing.conservation import Conserved
+from billing.management import arguments
 
 
 class Command(BaseCommand):
@@ -22,8 +23,10 @@ class Command(BaseCommand):
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare of when, and of whom."""
-        parser.add_argument("--from", dest="first", type=_instant, required=True, help="ISO 8601, with an offset")
-        parser.add_argument("--to", dest="last", type=_instant, help="exclusive; now, where it is not given")
+        parser.add_argument(
+            "--from", dest="first", type=arguments.instant, required=True, help="ISO 8601, with an offset"
+        )
+        parser.add_argument("--to", dest="last", type=arguments.instant, help="exclusive; now, where it is not given")
         parser.add_argument("--customer", help="key of one customer; all, where it is not given")
 
     @override
@@ -52,13 +55,3 @@ def _add(table: Table, one: Conserved) -> int:
     if one.lost:
         table.add_row(one.customer, one.meter, str(one.lost), "LOST", "in no state, or in two")
     return abs(one.lost)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no ISO 8601 time") from None
-    if at.utcoffset() is None:
-        raise ArgumentTypeError(f"{text!r} has no offset from UTC")
-    return at

@@ -1,14 +1,14 @@
 """Writes a report of billing as a file: `manage.py export invoices --format csv --out invoices.csv`."""
 
 import sys
-from argparse import ArgumentTypeError
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
+from billing.management import arguments
 from billing.reports import invoices
 
 
@@ -20,8 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("report", choices=["invoices"])
         parser.add_argument("--format", choices=["csv"], default="csv")
         parser.add_argument("--out", type=Path, help="file to write; standard output where it is not given")
-        parser.add_argument("--from", dest="since", type=_day, help="first day of issue, as YYYY-MM-DD in UTC")
-        parser.add_argument("--to", dest="until", type=_day, help="day of issue before which to stop")
+        parser.add_argument("--from", dest="since", type=arguments.day, help="first day of issue, as YYYY-MM-DD in UTC")
+        parser.add_argument("--to", dest="until", type=arguments.day, help="day of issue before which to stop")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,10 +40,3 @@ class Command(BaseCommand):
                 return invoices.write_csv(out=out, **bounds)
         except OSError as error:
             raise CommandError(f"--out: {error}") from error
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no day; write it as 2026-05-31") from None

@@ -1,6 +1,5 @@
 """Earns deferred revenue up to now, and shows how it moved: `manage.py recognise --from 2026-05-01 --to 2026-06-01`."""
 
-from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from typing_extensions import override
 
 from billing import recognition
+from billing.management import arguments
 
 COLUMNS = ("opening", "billed", "recognised", "returned", "credited", "voided", "restored", "closing")
 
@@ -17,8 +17,12 @@ class Command(BaseCommand):
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--from", dest="since", type=_day, help="first day of the roll-forward (YYYY-MM-DD, UTC)")
-        parser.add_argument("--to", dest="until", type=_day, help="day before which it stops; now where not given")
+        parser.add_argument(
+            "--from", dest="since", type=arguments.day, help="first day of the roll-forward (YYYY-MM-DD, UTC)"
+        )
+        parser.add_argument(
+            "--to", dest="until", type=arguments.day, help="day before which it stops; now where not given"
+        )
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,10 +36,3 @@ class Command(BaseCommand):
             self.stdout.write(row.currency)
             for name in COLUMNS:
                 self.stdout.write(f"  {name:<11} {getattr(row, name).amount:>16f}")
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no day; write it as 2026-05-31") from None

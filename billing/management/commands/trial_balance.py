@@ -2,9 +2,8 @@
 
 import csv
 import json
-from argparse import ArgumentTypeError
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +11,7 @@ from typing_extensions import override
 
 from billing import ledger
 from billing.ledger import Balance
+from billing.management import arguments
 from billing.rating.numbers import text_of
 
 _DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--at", type=_day, metavar="DATE", help="as of the end of this day (YYYY-MM-DD, UTC)")
+        parser.add_argument("--at", type=arguments.day, metavar="DATE", help="as of the end of this day (UTC)")
         parser.add_argument("--format", choices=["text", "csv", "json"], default="text")
 
     @override
@@ -55,10 +55,3 @@ class Command(BaseCommand):
         self.stdout.write(
             json.dumps({"balances": told, "balanced": not any(ledger.difference(balances=rows).values())}, indent=2)
         )
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no day; write it as 2026-05-31") from None
