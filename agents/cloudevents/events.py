@@ -5,22 +5,18 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from agents.cloudevents import attributes, plain
 from agents.cloudevents.plain import Plain
-from agents.cloudevents.strict import Ambiguous, Number
+from agents.cloudevents.strict import CANONICAL, LARGEST, Ambiguous, Number
 from metering.event import Malformed, Problem, UsageEvent
 from runtime.wire import MAX_BATCH_BYTES
 
 MAX_EVENT_BYTES: Final = MAX_BATCH_BYTES  # whatever a device can chain can be taken in
-_LARGEST: Final = 2**63 - 1  # what a bigint column and every common JSON reader hold exactly
 _DEEPEST: Final = 31  # levels inside an event, so that its canonical form has 32
 _DATA: Final = frozenset({"data", "data_base64"})
 _JSON: Final = "application/json"
 _NESTED: Final = frozenset({dict, list})
 _NOT_TEXT: Final = "The text holds a lone surrogate."
-_ENCODER: Final = msgspec.json.Encoder(order="sorted")  # writes what runtime.wire.canonical writes, much faster
 
 
 def parse(*, document: Any, index: int, environment: str, received_at: datetime) -> UsageEvent | Malformed:  # noqa: ANN401 whatever JSON holds
@@ -76,7 +72,7 @@ def _content(event: Mapping[str, Any]) -> bytes | None:
         if type(value) is not str and name != "data":
             content[name] = attributes.plain_text(value)
     try:
-        return _ENCODER.encode(content)
+        return CANONICAL.encode(content)
     except UnicodeEncodeError:
         return None
 
@@ -89,7 +85,7 @@ def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401 an object or an a
         if kind is str or kind is bool or one is None:
             continue
         if kind is int:
-            if not -_LARGEST <= one <= _LARGEST:
+            if not -LARGEST <= one <= LARGEST:
                 return False
         elif kind not in _NESTED or depth == _DEEPEST or not _is_plain(one, depth + 1):
             return False
@@ -110,7 +106,7 @@ def _data_problems(event: Mapping[str, Any]) -> list[Problem]:
 
 def _value_problems(value: object, pointer: str, depth: int) -> Iterator[Problem]:
     """Yield what is wrong with a value of the data and with those inside it."""
-    if (type(value) is int and abs(value) > _LARGEST) or (isinstance(value, Number) and value.plain() is None):
+    if (type(value) is int and abs(value) > LARGEST) or (isinstance(value, Number) and value.plain() is None):
         yield Problem(pointer, "The number is out of range: send at most 64 bits, or a decimal text.")
     elif isinstance(value, Ambiguous):
         yield Problem(f"{pointer}/{_escape(value.name)}", "The name stands twice in its object.")

@@ -12,15 +12,14 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agents.cloudevents import attributes
-from agents.cloudevents.strict import has_single_names
+from agents.cloudevents.strict import CANONICAL, LARGEST, has_single_names
 from metering.event import UsageEvent
 from runtime.wire import MAX_BATCH_BYTES
 
-_LARGEST: Final = 2**63 - 1
 _CACHED: Final = 8192
 _FIXED: Final = 4  # attributes that every event has
 
-_Whole = Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)]
+_Whole = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
 
 
 class Plain(Struct, forbid_unknown_fields=True, gc=False):
@@ -43,7 +42,6 @@ class Plain(Struct, forbid_unknown_fields=True, gc=False):
 
 _ONE: Final = msgspec.json.Decoder(Plain)
 _MANY: Final = msgspec.json.Decoder(list[Plain])
-_ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 
 def read(body: bytes, *, is_batch: bool) -> list[Plain] | None:
@@ -67,7 +65,7 @@ def parse(plain: Plain, *, environment: str, received_at: datetime) -> UsageEven
     if at is None or not is_usual or not _are_sound(plain.source, plain.type, subject):
         return None
     try:
-        body = _ENCODER.encode(plain)
+        body = CANONICAL.encode(plain)
     except UnicodeEncodeError:
         return None
     if len(body) > MAX_BATCH_BYTES:

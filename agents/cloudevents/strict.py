@@ -13,6 +13,8 @@ import msgspec
 
 from agents.errors import MalformedRequestError
 
+LARGEST: Final = 2**63 - 1  # what a bigint column and every common JSON reader hold exactly
+CANONICAL: Final = msgspec.json.Encoder(order="sorted")  # writes what runtime.wire.canonical writes, much faster
 _WIDEST: Final = 40  # digits before or after the point of a number that is still read as one
 _COLONS_APART: Final = (b" :", b"\t:", b"\n:", b"\r:")
 
