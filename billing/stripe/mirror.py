@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from agents.models import Customer
 from billing.models import Invoice, StripeCustomer, StripeInvoice, StripeObject
@@ -117,12 +117,7 @@ def keep_invoice(*, invoice_id: int, remote: RemoteInvoice, now: datetime) -> No
         invoice_id=invoice_id,
         stripe_id=remote.stripe_id,
         livemode=remote.livemode,
-        status=remote.status,
-        hosted_url=remote.hosted_url,
-        pdf_url=remote.pdf_url,
-        amount_due=from_minor_units(remote.amount_due, remote.currency).amount,
-        moved_to_balance=_moved(remote),
-        read_at=now,
+        **_seen(remote, now),
     )
 
 
@@ -130,12 +125,7 @@ def move_invoice(*, remote: RemoteInvoice, now: datetime) -> bool:
     """Bring our row up to what was read at Stripe; False where it is further already: the reading was an old one."""
     behind = StripeInvoice.objects.filter(stripe_id=remote.stripe_id, status__in=REACHED_FROM.get(remote.status, ()))
     moved = behind.update(
-        status=remote.status,
-        hosted_url=remote.hosted_url,
-        pdf_url=remote.pdf_url,
-        amount_due=from_minor_units(remote.amount_due, remote.currency).amount,
-        moved_to_balance=_moved(remote),
-        read_at=now,
+        **_seen(remote, now),
     )
     return moved == 1
 
@@ -143,6 +133,17 @@ def move_invoice(*, remote: RemoteInvoice, now: datetime) -> bool:
 def delete_invoice(*, invoice_id: int, now: datetime) -> None:
     """Record that the draft was deleted at Stripe: as good as void."""
     StripeInvoice.objects.filter(invoice_id=invoice_id, status="draft").update(status="void", read_at=now)
+
+
+def _seen(remote: RemoteInvoice, now: datetime) -> dict[str, Any]:
+    return {
+        "status": remote.status,
+        "hosted_url": remote.hosted_url,
+        "pdf_url": remote.pdf_url,
+        "amount_due": from_minor_units(remote.amount_due, remote.currency).amount,
+        "moved_to_balance": _moved(remote),
+        "read_at": now,
+    }
 
 
 def _moved(remote: RemoteInvoice) -> Decimal:

@@ -18,7 +18,7 @@ from config.openapi.shapes import (
 
 _MONEY: Final = DECIMAL
 _PARTY: Final[Shape] = TEXT
-_VERSION: Final = record(key=TEXT, version=COUNT)
+VERSION: Final = record(key=TEXT, version=COUNT)
 _BY_CURRENCY: Final[Shape] = {"type": "object", "additionalProperties": TEXT}
 _SUMMARY: Final[dict[str, Shape]] = {
     "number": TEXT,
@@ -32,7 +32,7 @@ _SUMMARY: Final[dict[str, Shape]] = {
     "prepaid": _MONEY,
     "due": _MONEY,
     "period": record(starts_at=INSTANT, ends_at=INSTANT),
-    "plan": _VERSION,
+    "plan": VERSION,
     "issued_at": INSTANT,
     "due_at": nullable(INSTANT),
     "paid_at": nullable(INSTANT),

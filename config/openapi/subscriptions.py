@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from config.openapi.invoices import LINE
+from config.openapi.invoices import LINE, VERSION
 from config.openapi.shapes import (
     COUNT,
     CURRENCY,
@@ -17,10 +17,9 @@ from config.openapi.shapes import (
     record,
 )
 
-_VERSION: Final = record(key=TEXT, version=COUNT)
 _SUMMARY: Final[dict[str, Shape]] = {
     "id": COUNT,
-    "plan": _VERSION | {"description": "The one agreed on last, which may hold only from a later time on."},
+    "plan": VERSION | {"description": "The one agreed on last, which may hold only from a later time on."},
     "currency": CURRENCY,
     "time_zone": TEXT,
     "starts_at": INSTANT,
@@ -36,7 +35,7 @@ CHANGE: Final = record(
     recorded_at=INSTANT,
 )
 _TERM: Final = record(
-    plan=_VERSION,
+    plan=VERSION,
     phase=nullable(TEXT),
     is_trial=FLAG,
     is_paused=FLAG,
@@ -96,7 +95,7 @@ ALTERNATIVES: Final = record(
     billed=DECIMAL,
     plans=items(
         record(
-            plan=_VERSION,
+            plan=VERSION,
             is_current=FLAG,
             total=nullable(DECIMAL),
             change=nullable(DECIMAL),
